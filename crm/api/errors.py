@@ -1,0 +1,41 @@
+"""The one error shape of the API: `{code, path, message, detail}`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import exception_handler
+
+
+def build_error(
+    code: str, message: str, *, path: str = "", detail: Any = None
+) -> dict[str, Any]:
+    return {"code": code, "path": path, "message": message, "detail": detail or message}
+
+
+def find_first_fault(detail: Any, path: str = "") -> tuple[str, str, str]:
+    """(path, message, code) of the first fault in DRF's nested detail."""
+    if isinstance(detail, dict):
+        for key, value in detail.items():
+            inner = "" if key == "non_field_errors" else str(key)
+            return find_first_fault(value, ".".join(filter(None, (path, inner))))
+    if isinstance(detail, list):
+        for index, value in enumerate(detail):
+            if isinstance(value, dict) and value:
+                return find_first_fault(value, f"{path}[{index}]")
+            if value:
+                return find_first_fault(value, path)
+    return path, str(detail), str(getattr(detail, "code", "invalid"))
+
+
+def answer_exception(exc: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's exception handler, in our shape."""
+    response = exception_handler(exc, context)
+    if response is None:
+        return None
+    detail = exc.detail if isinstance(exc, exceptions.APIException) else str(exc)
+    path, message, code = find_first_fault(detail)
+    response.data = build_error(code, message, path=path, detail=response.data)
+    return response

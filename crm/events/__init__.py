@@ -1,0 +1,1 @@
+"""The road in: parse, deduplicate, attach, append, leave a pending row."""

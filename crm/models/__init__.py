@@ -1,0 +1,26 @@
+"""What is known: contacts, devices, events, products, brands, keys, audit.
+
+One topic per file; querysets speak the business's words.
+"""
+
+from crm.models.api_key import ApiKey
+from crm.models.audit import AuditEntry
+from crm.models.brand import Brand
+from crm.models.contact import Contact, Identifier
+from crm.models.device import Device
+from crm.models.event import Event, EventName, MessageKey, PendingEvent
+from crm.models.product import Product
+
+__all__ = [
+    "ApiKey",
+    "AuditEntry",
+    "Brand",
+    "Contact",
+    "Device",
+    "Event",
+    "EventName",
+    "Identifier",
+    "MessageKey",
+    "PendingEvent",
+    "Product",
+]

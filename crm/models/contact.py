@@ -1,0 +1,125 @@
+"""Contacts and the identifiers that lead to them."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from crm.models.ids import make_uuid7
+
+
+class ContactQuerySet(models.QuerySet["Contact"]):
+    def canonical(self) -> Self:
+        """Contacts that were neither merged away nor erased."""
+        return self.filter(canonical=None, erased_at=None)
+
+    def lock_in_order(self, ids: list[int]) -> list[Contact]:
+        """Lock these rows `FOR NO KEY UPDATE`, ordered by id.
+
+        The one order everybody locks contacts in, so that a gate, a consent
+        write and a merge wait for each other and never deadlock.
+        """
+        rows = self.filter(pk__in=ids).order_by("pk")
+        return list(rows.select_for_update(no_key=True))
+
+    def newest_first(self) -> Self:
+        return self.order_by("-pk")
+
+
+class Contact(models.Model):
+    """A person, known or anonymous.
+
+    `traits` is what was said about them, `traits_at` when (seconds since the
+    epoch, per key): the newest word wins, whatever the order of arrival.
+    `email` and `phone` are where to write to; what they are found by is in
+    `Identifier`.
+    """
+
+    uuid = models.UUIDField(default=make_uuid7, unique=True, editable=False)
+    external_id = models.CharField(max_length=255, null=True, blank=True, unique=True)
+    email = models.EmailField(max_length=254, blank=True)
+    phone = models.CharField(max_length=32, blank=True)
+    traits = models.JSONField(default=dict, blank=True)
+    traits_at = models.JSONField(default=dict, blank=True, editable=False)
+    # BCP 47; '' where unknown.
+    locale = models.CharField(max_length=35, blank=True)
+    # IANA name; '' where unknown, then the ladder device → brand → settings.
+    time_zone = models.CharField(max_length=64, blank=True)
+    # Age of the profile: when added, or the earliest (back-dated) event.
+    known_since = models.DateTimeField(default=timezone.now)
+    # Newest event by its own clock; null where nothing was ever done.
+    last_active_at = models.DateTimeField(null=True, blank=True)
+    # Set on a contact that was merged away; it keeps resolving through this.
+    canonical = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, related_name="merged"
+    )
+    erased_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = ContactQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(canonical=None) | ~Q(canonical=F("id")),
+                name="contact_not_its_own_canonical",
+            ),
+        ]
+        indexes = [
+            # segments: traits @> {"plan": "pro"}
+            GinIndex(
+                fields=["traits"], name="contact_traits", opclasses=["jsonb_path_ops"]
+            ),
+            # admin search and /v1/customers?email=
+            models.Index(
+                fields=["email"], name="contact_email", condition=~Q(email="")
+            ),
+            # segments: the newcomer rule of "has not done"
+            models.Index(fields=["known_since"], name="contact_known_since"),
+        ]
+
+    def __str__(self) -> str:
+        return self.display_name
+
+    @property
+    def display_name(self) -> str:
+        """What staff call this person: name, e-mail, id, in that order."""
+        name = self.traits.get("name") or " ".join(
+            str(self.traits[key])
+            for key in ("first_name", "last_name")
+            if self.traits.get(key)
+        )
+        return str(
+            name or self.email or self.external_id or f"Anonymous {self.uuid.hex[-6:]}"
+        )
+
+
+class Identifier(models.Model):
+    """One key that leads to a contact; unique over kind and value."""
+
+    class Kind(models.TextChoices):
+        EXTERNAL_ID = "external_id", "External id"
+        EMAIL = "email", "E-mail"
+        PHONE = "phone", "Phone"
+        ANONYMOUS_ID = "anonymous_id", "Anonymous id"
+
+    contact = models.ForeignKey(Contact, models.CASCADE, related_name="identifiers")
+    kind = models.CharField(max_length=32, choices=Kind.choices)
+    value = models.CharField(max_length=255)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["kind", "value"], name="identifier_leads_to_one_contact"
+            ),
+            models.CheckConstraint(condition=~Q(value=""), name="identifier_not_empty"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.value}"

@@ -1,0 +1,135 @@
+"""Events: what a contact did, append-only, partitioned by month.
+
+`Event` has no foreign key pointing at it: whoever needs one event keeps its
+id and its time. Its content never changes; only a merge moves `contact`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Self
+
+from django.db import models
+from django.utils import timezone
+
+from crm.models.contact import Contact
+from crm.models.ids import make_uuid7
+
+
+class EventQuerySet(models.QuerySet["Event"]):
+    def for_contact(self, contact: Contact) -> Self:
+        """Newest first; reads the timeline index."""
+        return self.filter(contact=contact).order_by("-occurred_at", "-id")
+
+    def named(self, name: str, *, since: datetime) -> Self:
+        return self.filter(name=name, occurred_at__gte=since)
+
+
+class Event(models.Model):
+    """One thing that happened, dated by the client's clock within limits.
+
+    `value` and `currency` are filled at ingest from revenue, total, value or
+    price, so that the covering index answers sums without the row.
+    """
+
+    # The table's own key is (occurred_at, id): a partitioned table needs the
+    # partition column in it. `id` alone is unique by construction (UUID 7).
+    id = models.UUIDField(primary_key=True, default=make_uuid7, editable=False)
+    # No database constraint: it would cost every insert a look-up, and only
+    # erasure removes contacts, after their events.
+    contact = models.ForeignKey(
+        Contact, models.DO_NOTHING, db_constraint=False, related_name="events"
+    )
+    name = models.CharField(max_length=200)
+    occurred_at = models.DateTimeField()
+    received_at = models.DateTimeField(default=timezone.now)
+    message_id = models.CharField(max_length=100)
+    properties = models.JSONField(default=dict)
+    context = models.JSONField(default=dict)
+    value = models.DecimalField(max_digits=20, decimal_places=4, null=True)
+    currency = models.CharField(max_length=3, blank=True)
+    # The wire it came by: segment, customerio, push, import, demo, …
+    source = models.CharField(max_length=32)
+    # True where the client's clock was ahead and the time was cut to ours.
+    clock_skewed = models.BooleanField(default=False)
+
+    objects = EventQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            # segments: every window rule, index-only thanks to INCLUDE
+            models.Index(
+                fields=["name", "occurred_at", "contact"],
+                include=["value"],
+                name="event_name_time",
+            ),
+            # contact page: the timeline; touched contacts in segments
+            models.Index(fields=["contact", "-occurred_at"], name="event_timeline"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.occurred_at:%Y-%m-%d %H:%M}"
+
+
+class EventName(models.Model):
+    """A name ever seen: the vocabulary of editors, with its first and last day."""
+
+    name = models.CharField(max_length=200, unique=True)
+    first_seen_at = models.DateTimeField(default=timezone.now)
+    last_seen_at = models.DateTimeField(default=timezone.now)
+    # Property names seen with this event, for suggestions in editors.
+    properties = models.JSONField(default=list, blank=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class MessageKey(models.Model):
+    """A `message_id` taken in; kept 7 days, so that a repeat has no effect."""
+
+    message_id = models.CharField(max_length=100, primary_key=True)
+    seen_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [
+            # crm.tasks.maintain: forget keys older than 7 days
+            models.Index(fields=["seen_at"], name="messagekey_seen"),
+        ]
+
+    def __str__(self) -> str:
+        return self.message_id
+
+
+class PendingEvent(models.Model):
+    """An accepted event whose effects are still to come.
+
+    `process_events` deletes it in the transaction that applies the effects, so
+    each event takes effect once. Three strikes and it is quarantined and shown.
+    """
+
+    event_id = models.UUIDField()
+    occurred_at = models.DateTimeField()
+    contact = models.ForeignKey(
+        Contact, models.DO_NOTHING, db_constraint=False, related_name="+"
+    )
+    name = models.CharField(max_length=200)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    last_error = models.TextField(blank=True)
+    quarantined_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [
+            # pipeline.process_events: the next batch in order of arrival
+            models.Index(
+                fields=["id"],
+                name="pendingevent_next",
+                condition=models.Q(quarantined_at=None),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.event_id}"

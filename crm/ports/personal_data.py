@@ -1,0 +1,36 @@
+"""Port `personal_data`: every app that stores something about a contact.
+
+A test finds models with a contact key that no holder covers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+
+class PersonalDataHolder(Protocol):
+    """Each method runs inside the caller's transaction, contacts locked."""
+
+    # "app_label.model" of everything this holder answers for.
+    models: Sequence[str]
+
+    def merge(self, *, source_id: int, target_id: int) -> Mapping[str, Any]:
+        """Re-point rows of source to target; answers the journal of the undo."""
+
+    def export(self, contact_id: int) -> Mapping[str, Any]:
+        """Plain data of this contact, ready for JSON."""
+
+    def erase(self, contact_id: int) -> Mapping[str, int]:
+        """Remove or unname what is kept; answers counts by model."""
+
+
+_holders: list[PersonalDataHolder] = []
+
+
+def register_holder(holder: PersonalDataHolder) -> None:
+    _holders.append(holder)
+
+
+def personal_data_holders() -> Sequence[PersonalDataHolder]:
+    return tuple(_holders)

@@ -1,0 +1,290 @@
+"""Every setting of Apropos, in one file.
+
+Each knob comes from the environment with a typed default that runs; a wrong
+value stops the start with one clear line. A secret may also be given as
+`NAME_FILE`, the path of a file that holds it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+
+
+def read_secret(name: str, default: str = "") -> str:
+    """The value of NAME, or the content of the file that NAME_FILE names."""
+    path = os.environ.get(f"{name}_FILE")
+    if path:
+        try:
+            return Path(path).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ImproperlyConfigured(
+                f"{name}_FILE: cannot read {path}: {error.strerror}"
+            ) from error
+    return env.str(name, default)
+
+
+def read_choice(name: str, choices: tuple[str, ...], default: str) -> str:
+    value = env.str(name, default)
+    if value not in choices:
+        raise ImproperlyConfigured(
+            f"{name} must be one of {', '.join(choices)}, not {value!r}"
+        )
+    return value
+
+
+def read_positive(name: str, default: int) -> int:
+    try:
+        value = env.int(name, default)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} must be a whole number") from error
+    if value < 1:
+        raise ImproperlyConfigured(f"{name} must be at least 1, not {value}")
+    return value
+
+
+# --- Core ---
+DEBUG = env.bool("DEBUG", True)
+ALLOWED_HOSTS: list[str] = env.list(
+    "ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"]
+)
+SITE_URL = env.str("SITE_URL", "http://localhost:8000").rstrip("/")
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[SITE_URL])
+ROOT_URLCONF = "crm.urls"
+WSGI_APPLICATION = "crm.wsgi.application"
+ASGI_APPLICATION = "crm.asgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Database and broker ---
+DATA_DIR = Path(env.str("DATA_DIR", str(BASE_DIR / "var")))
+DATABASE_URL = read_secret("DATABASE_URL")
+SECRET_KEY = read_secret("SECRET_KEY", "insecure-only-until-bootstrap-writes-one")
+# Fernet keys, newest first; older ones still decrypt.
+ENCRYPTION_KEYS: list[str] = [
+    key for key in read_secret("ENCRYPTION_KEY").split(",") if key
+]
+DATABASES: dict[str, Any] = {
+    "default": environ.Env.db_url_config(
+        DATABASE_URL or "postgres://postgres@127.0.0.1:5432/apropos"
+    )
+}
+DATABASES["default"]["CONN_MAX_AGE"] = 60
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+BROKER_URL = read_secret("BROKER_URL")
+
+# --- Applications ---
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_filters",
+    "django_htmx",
+    "django_celery_beat",
+    "import_export",
+    "axes",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "crm.apps.CrmConfig",
+    "preferences.apps.PreferencesConfig",
+    "segments.apps.SegmentsConfig",
+    "notifications.apps.NotificationsConfig",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+# --- People ---
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "admin:login"
+AXES_FAILURE_LIMIT = read_positive("AXES_FAILURE_LIMIT", 20)
+AXES_COOLOFF_TIME = 1  # hours
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+
+# --- Language and time ---
+LANGUAGE_CODE = "en-us"
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+# --- Static files ---
+STATIC_URL = "static/"
+STATIC_ROOT = Path(env.str("STATIC_ROOT", str(DATA_DIR / "static")))
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if not DEBUG
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = DEBUG
+
+# --- Security ---
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", not DEBUG)
+SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", 0 if DEBUG else 31_536_000)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = not DEBUG
+SECURE_HSTS_PRELOAD = not DEBUG
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SITE_URL.startswith("https://")
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# --- Ingest ---
+INGEST_EVENT_MAX_BYTES = read_positive("INGEST_EVENT_MAX_BYTES", 32 * 1024)
+INGEST_BATCH_MAX_BYTES = read_positive("INGEST_BATCH_MAX_BYTES", 500 * 1024)
+INGEST_BATCH_MAX_EVENTS = read_positive("INGEST_BATCH_MAX_EVENTS", 2_500)
+# A back-dated event older than this changes segments but fires no trigger.
+TRIGGER_MAX_AGE_S = read_positive("TRIGGER_MAX_AGE_S", 24 * 3600)
+# The task whose name rings the bell after an ingest commit.
+INGEST_BELL_TASK = "notifications.tasks.process_events"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
+
+# --- Delivery ---
+FCM_TRANSPORT = read_choice("FCM_TRANSPORT", ("pycurl", "sdk"), "pycurl")
+FCM_ENDPOINT = env.str("FCM_ENDPOINT", "https://fcm.googleapis.com").rstrip("/")
+FCM_TOKEN_ENDPOINT = env.str(
+    "FCM_TOKEN_ENDPOINT", "https://oauth2.googleapis.com/token"
+)
+FCM_CA_BUNDLE = env.str("FCM_CA_BUNDLE", "")
+# Where no Firebase key is configured, messages go to the loopback sandbox.
+SANDBOX = env.bool("SANDBOX", DEBUG)
+SANDBOX_URL = env.str("SANDBOX_URL", "http://127.0.0.1:8010").rstrip("/")
+SANDBOX_LOG = Path(env.str("SANDBOX_LOG", str(DATA_DIR / "sandbox.jsonl")))
+DELIVERY_BATCH = read_positive("DELIVERY_BATCH", 20)
+DELIVERY_LEASE_S = read_positive("DELIVERY_LEASE_S", 60)
+DELIVERY_SWEEP_S = read_positive("DELIVERY_SWEEP_S", 5)
+# A Firebase project's default quota is 600,000 a minute; half of it is ours.
+SENDER_RATE_PER_MIN = read_positive("SENDER_RATE_PER_MIN", 300_000)
+
+# --- Defaults of decisions (semantics.md §12); staff change them per topic ---
+QUIET_HOURS_START = env.str("QUIET_HOURS_START", "21:00")
+QUIET_HOURS_END = env.str("QUIET_HOURS_END", "08:00")
+FREQUENCY_CAP_PER_DAY = env.int("FREQUENCY_CAP_PER_DAY", 1)
+FREQUENCY_CAP_PER_WEEK = env.int("FREQUENCY_CAP_PER_WEEK", 3)
+COOLDOWN_S = env.int("COOLDOWN_S", 4 * 3600)
+DEFAULT_TIME_ZONE = env.str("DEFAULT_TIME_ZONE", "UTC")
+
+# --- API ---
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "crm.api.auth.ApiKeyAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["crm.api.auth.HasScope"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["crm.api.parsers.StrictJSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_PAGINATION_CLASS": "crm.api.pagination.KeysetPagination",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "EXCEPTION_HANDLER": "crm.api.errors.answer_exception",
+    "PAGE_SIZE": 50,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Apropos API",
+    "DESCRIPTION": "Contacts, segments, campaigns, deliveries and reports.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+}
+
+# --- Tasks ---
+CELERY_BROKER_URL = BROKER_URL
+CELERY_TIMEZONE = "UTC"
+CELERY_ENABLE_UTC = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+# Fixed ticks only; all due work lives in columns (docs/architecture.md).
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    "tick": {
+        "task": "notifications.tasks.tick",
+        "schedule": 5.0,
+        "options": {"expires": 15},
+    },
+    "expire memberships": {
+        "task": "segments.tasks.expire_memberships",
+        "schedule": 5.0,
+        "options": {"expires": 15},
+    },
+    "maintain": {
+        "task": "crm.tasks.maintain",
+        "schedule": 3600.0,
+        "options": {"expires": 1800},
+    },
+}
+
+# --- Admin ---
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Apropos",
+    "SITE_HEADER": "Apropos",
+    "SITE_SYMBOL": "notifications_active",
+}
+
+# --- Logs ---
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"console": {"class": "logging.StreamHandler"}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
+}

@@ -1,0 +1,1 @@
+"""Decide, say, send, learn: from an audience to a measured message."""

@@ -1,0 +1,1 @@
+"""Who: rules over facts, and the memberships they keep live."""
