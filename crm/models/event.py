@@ -116,7 +116,10 @@ class PendingEvent(models.Model):
         Contact, models.DO_NOTHING, db_constraint=False, related_name="+"
     )
     name = models.CharField(max_length=200)
+    # Counted by the claim, in a transaction of its own before the work.
     attempts = models.PositiveSmallIntegerField(default=0)
+    # Taken by a worker until then; null or past: free.
+    lease_until = models.DateTimeField(null=True)
     last_error = models.TextField(blank=True)
     quarantined_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
