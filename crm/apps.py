@@ -6,3 +6,7 @@ from django.apps import AppConfig
 class CrmConfig(AppConfig):
     name = "crm"
     verbose_name = "Customers"
+
+    def ready(self) -> None:
+        # Web processes publish too: the application must be the current one.
+        import crm.celery  # noqa: F401

@@ -7,6 +7,7 @@ value stops the start with one clear line. A secret may also be given as
 
 from __future__ import annotations
 
+import base64
 import os
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,14 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from crm.embedded.broker import build_broker_options
+from crm.embedded.cluster import DATABASE, ROLE, Cluster, locate_cluster
+from crm.embedded.secrets import GeneratedSecrets, read_or_create_secrets
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
+if (BASE_DIR / ".env").exists():
+    env.read_env(str(BASE_DIR / ".env"))
 
 
 def read_secret(name: str, default: str = "") -> str:
@@ -50,6 +57,72 @@ def read_positive(name: str, default: int) -> int:
     return value
 
 
+def read_required(name: str, default: str) -> str:
+    value = read_secret(name, default)
+    if not value:
+        raise ImproperlyConfigured(
+            f"{name} is required where DATABASE_URL is set or DEBUG is off "
+            "(how to make one: .env.example)"
+        )
+    return value
+
+
+def read_generated_secrets(cluster: Cluster | None) -> GeneratedSecrets:
+    if cluster is None:
+        return GeneratedSecrets("", "", "")
+    try:
+        return read_or_create_secrets(cluster.base)
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"cannot use the data directory: {error.filename}: {error.strerror}"
+        ) from error
+
+
+def read_fernet_keys(name: str, default: str) -> list[str]:
+    keys = [key.strip() for key in read_required(name, default).split(",") if key]
+    for key in keys:
+        try:
+            whole = len(base64.urlsafe_b64decode(key)) == 32
+        except ValueError:
+            whole = False
+        if not whole:
+            raise ImproperlyConfigured(
+                f"{name} must be Fernet keys, comma-separated, newest first: "
+                "44 characters each (how to make one: .env.example)"
+            )
+    return keys
+
+
+def read_database(url: str, cluster: Cluster | None) -> dict[str, Any]:
+    if cluster is not None:
+        return {
+            "ENGINE": "django.db.backends.postgresql",
+            "HOST": str(cluster.socket_dir),
+            "PORT": "5432",
+            "NAME": DATABASE,
+            "USER": ROLE,
+            "PASSWORD": "",
+        }
+    if not url.startswith(("postgres://", "postgresql://")):
+        raise ImproperlyConfigured(
+            "DATABASE_URL must look like postgres://user:password@host:5432/name"
+        )
+    try:
+        return dict(environ.Env.db_url_config(url))
+    except ValueError as error:
+        raise ImproperlyConfigured(f"DATABASE_URL: {error}") from error
+
+
+def read_broker(name: str) -> str:
+    url = read_secret(name, "pgmq://")
+    schemes = ("pgmq://", "redis://", "rediss://", "amqp://", "amqps://", "memory://")
+    if not url.startswith(schemes):
+        raise ImproperlyConfigured(
+            f"{name} must start with one of {', '.join(schemes)}"
+        )
+    return url
+
+
 # --- Core ---
 DEBUG = env.bool("DEBUG", True)
 ALLOWED_HOSTS: list[str] = env.list(
@@ -64,20 +137,24 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Database and broker ---
 DATA_DIR = Path(env.str("DATA_DIR", str(BASE_DIR / "var")))
+LOG_DIR = DATA_DIR / "log"
 DATABASE_URL = read_secret("DATABASE_URL")
-SECRET_KEY = read_secret("SECRET_KEY", "insecure-only-until-bootstrap-writes-one")
-# Fernet keys, newest first; older ones still decrypt.
-ENCRYPTION_KEYS: list[str] = [
-    key for key in read_secret("ENCRYPTION_KEY").split(",") if key
-]
-DATABASES: dict[str, Any] = {
-    "default": environ.Env.db_url_config(
-        DATABASE_URL or "postgres://postgres@127.0.0.1:5432/apropos"
+# None where DATABASE_URL names a server of yours.
+EMBEDDED_CLUSTER: Cluster | None = None
+if not DATABASE_URL:
+    EMBEDDED_CLUSTER = locate_cluster(
+        BASE_DIR, DATA_DIR if "DATA_DIR" in os.environ else None
     )
-}
+# Made once by the embedded default in its data directory, asked for elsewhere.
+_generated = read_generated_secrets(EMBEDDED_CLUSTER if DEBUG else None)
+SECRET_KEY = read_required("SECRET_KEY", _generated.secret_key)
+# Fernet keys, newest first; older ones still decrypt.
+ENCRYPTION_KEYS = read_fernet_keys("ENCRYPTION_KEY", _generated.encryption_key)
+DATABASES: dict[str, Any] = {"default": read_database(DATABASE_URL, EMBEDDED_CLUSTER)}
 DATABASES["default"]["CONN_MAX_AGE"] = 60
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-BROKER_URL = read_secret("BROKER_URL")
+# A queue on the main database, unless a Redis or RabbitMQ is named.
+BROKER_URL = read_broker("BROKER_URL")
 
 # --- Applications ---
 INSTALLED_APPS = [
@@ -151,6 +228,7 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = "admin:login"
+AXES_VERBOSE = False
 AXES_FAILURE_LIMIT = read_positive("AXES_FAILURE_LIMIT", 20)
 AXES_COOLOFF_TIME = 1  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
@@ -251,9 +329,10 @@ SPECTACULAR_SETTINGS = {
 
 # --- Tasks ---
 CELERY_BROKER_URL = BROKER_URL
-CELERY_TIMEZONE = "UTC"
-CELERY_ENABLE_UTC = True
-CELERY_TASK_IGNORE_RESULT = True
+# The address "pgmq://" alone means the main database.
+CELERY_BROKER_TRANSPORT_OPTIONS = (
+    build_broker_options(DATABASES["default"]) if BROKER_URL == "pgmq://" else {}
+)
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 # Fixed ticks only; all due work lives in columns (docs/architecture.md).
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {

@@ -1,0 +1,52 @@
+"""Wiring shared by all tests: the database, and the services that may be absent."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+
+import pytest
+from django.db import connections
+
+from crm.embedded.postgres import attach_configured
+
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None,
+) -> None:
+    """The embedded server, unless DATABASE_URL names one. A test's rows need not
+    survive a power cut."""
+    attach_configured()
+    options = connections["default"].settings_dict.setdefault("OPTIONS", {})
+    options.setdefault("options", "-c synchronous_commit=off")
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> str:
+    """Debian's Chromium, for Playwright's `executable_path`."""
+    path = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+    if path is None:
+        pytest.skip("no Chromium here (Debian: apt install chromium)")
+    return path
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> str:
+    require_port(6379, "Redis")
+    return "redis://127.0.0.1:6379/15"
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_url() -> str:
+    require_port(5672, "RabbitMQ")
+    return "amqp://guest:guest@127.0.0.1:5672//"
+
+
+def require_port(port: int, name: str) -> None:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        pytest.skip(f"no {name} on 127.0.0.1:{port}")
