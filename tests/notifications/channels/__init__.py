@@ -1,0 +1,1 @@
+"""Tests of the channels: over real sockets, against servers that misbehave."""
