@@ -206,7 +206,7 @@ class Migration(migrations.Migration):
                             ("granted", "Granted"),
                             ("provisional", "Provisional"),
                             ("denied", "Denied"),
-                            ("unknown", "Not asked yet"),
+                            ("unknown", "Not told by the app"),
                         ],
                         default="unknown",
                         max_length=16,

@@ -45,10 +45,11 @@ class Device(models.Model):
         GRANTED = "granted"
         PROVISIONAL = "provisional"
         DENIED = "denied"
-        UNKNOWN = "unknown", "Not asked yet"
+        UNKNOWN = "unknown", "Not told by the app"
 
-    # Permissions under which the system shows what we send.
-    SHOWING = (Permission.GRANTED, Permission.PROVISIONAL)
+    # Permissions under which we send. Many SDKs never tell theirs, and a token
+    # that the provider takes is worth a try; only a plain no is a no.
+    SHOWING = (Permission.GRANTED, Permission.PROVISIONAL, Permission.UNKNOWN)
 
     class State(models.TextChoices):
         ACTIVE = "active"
