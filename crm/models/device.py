@@ -106,3 +106,11 @@ class Device(models.Model):
     def address(self) -> str:
         """The token, or the installation id where there is no token."""
         return self.token or self.fid
+
+    def is_reachable(self, at: datetime) -> bool:
+        """The rule of `reachable`, for a row already read."""
+        return (
+            self.state == self.State.ACTIVE
+            and self.permission in self.SHOWING
+            and self.last_seen_at > at - timedelta(days=TOKEN_LIFE_DAYS)
+        )
