@@ -1,0 +1,94 @@
+"""What crm itself stores about a contact: moved, shown and removed.
+
+The holder of the port `personal_data` for events, devices and identifiers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.utils import timezone
+
+from crm.models import Contact, Device, Event, Identifier, PendingEvent
+
+
+class CrmHolder:
+    """Runs inside the caller's transaction, contacts locked."""
+
+    models: Sequence[str] = (
+        "crm.contact",
+        "crm.identifier",
+        "crm.device",
+        "crm.event",
+        "crm.pendingevent",
+    )
+
+    def merge(self, *, source_id: int, target_id: int) -> Mapping[str, Any]:
+        """Everything moves; the journal names what is few and counts the rest."""
+        source = {"contact_id": source_id}
+        journal = {
+            "identifiers": list(
+                Identifier.objects.filter(**source).values_list("pk", flat=True)
+            ),
+            "devices": list(
+                Device.objects.filter(**source).values_list("pk", flat=True)
+            ),
+        }
+        Identifier.objects.filter(**source).update(contact=target_id)
+        Device.objects.filter(**source).update(contact=target_id)
+        PendingEvent.objects.filter(**source).update(contact=target_id)
+        events = Event.objects.filter(**source).update(contact=target_id)
+        return {**journal, "events": events}
+
+    def export(self, contact_id: int) -> Mapping[str, Any]:
+        contact = Contact.objects.get(pk=contact_id)
+        return {
+            "profile": {
+                "uuid": str(contact.uuid),
+                "external_id": contact.external_id,
+                "email": contact.email,
+                "phone": contact.phone,
+                "locale": contact.locale,
+                "time_zone": contact.time_zone,
+                "traits": contact.traits,
+                "known_since": contact.known_since.isoformat(),
+            },
+            "identifiers": [str(row) for row in contact.identifiers.all()],
+            # The token itself is a key to the device: its end is enough to tell.
+            "devices": [
+                {"platform": d.platform, "token": f"…{d.address[-6:]}", "name": d.name}
+                for d in contact.devices.all()
+            ],
+            "events": [
+                {
+                    "name": event.name,
+                    "at": event.occurred_at.isoformat(),
+                    "properties": event.properties,
+                }
+                for event in Event.objects.for_contact(contact).iterator()
+            ],
+        }
+
+    def erase(self, contact_id: int) -> Mapping[str, int]:
+        """Rows go; the contact's own row stays, emptied, so that reports add up."""
+        of_contact = {"contact_id": contact_id}
+        counts = {
+            "crm.event": Event.objects.filter(**of_contact).delete()[0],
+            "crm.pendingevent": PendingEvent.objects.filter(**of_contact).delete()[0],
+            "crm.device": Device.objects.filter(**of_contact).delete()[0],
+            "crm.identifier": Identifier.objects.filter(**of_contact).delete()[0],
+        }
+        now = timezone.now()
+        counts["crm.contact"] = Contact.objects.filter(pk=contact_id).update(
+            external_id=None,
+            email="",
+            phone="",
+            locale="",
+            time_zone="",
+            traits={},
+            traits_at={},
+            erased_at=now,
+            updated_at=now,
+        )
+        return counts
