@@ -6,3 +6,18 @@ from django.apps import AppConfig
 class PreferencesConfig(AppConfig):
     name = "preferences"
     verbose_name = "Consent"
+
+    def ready(self) -> None:
+        from crm.ports.effects import register_effects
+        from crm.ports.personal_data import register_holder
+        from crm.ports.purposes import register_purposes
+        from crm.ports.timeline import register_timeline
+        from preferences.effects import ConsentEffects
+        from preferences.personal_data import ConsentHolder
+        from preferences.purposes import ConsentPurposes
+        from preferences.timeline import ConsentTimeline
+
+        register_effects(ConsentEffects())
+        register_holder(ConsentHolder())
+        register_timeline(ConsentTimeline())
+        register_purposes(ConsentPurposes())

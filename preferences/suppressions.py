@@ -1,0 +1,57 @@
+"""Stop and release addresses: bounces, complaints, staff. No wish of a person."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from crm.models import Contact
+from crm.models.audit import record_audit
+from preferences.models import Suppression
+
+
+def name_actor(actor: Any) -> str:
+    """A user's stable mark, or the name as given."""
+    return f"staff:{actor.pk}" if hasattr(actor, "get_username") else str(actor)
+
+
+@transaction.atomic
+def suppress_contact(
+    contact: Contact,
+    *,
+    channel: str,
+    reason: str,
+    at: datetime,
+    actor: Any,
+    note: str = "",
+) -> Suppression:
+    """Stop a channel ('' = all) for this contact; the same twice is one row."""
+    Contact.objects.lock_in_order([contact.pk])
+    row, is_new = Suppression.objects.live().get_or_create(
+        contact=contact,
+        channel=channel,
+        reason=Suppression.Reason(reason),
+        defaults={"at": at, "actor": name_actor(actor), "note": note[:200]},
+    )
+    if is_new:
+        changes = {"channel": channel or "all", "reason": reason}
+        record_audit(
+            actor=actor, action="suppressed", on=row, changes=changes, reason=note
+        )
+    return row
+
+
+@transaction.atomic
+def lift_suppression(
+    suppression: Suppression, *, at: datetime, actor: Any, reason: str = ""
+) -> bool:
+    """Release it; answers False where it was lifted before."""
+    Contact.objects.lock_in_order([suppression.contact_id])
+    row = Suppression.objects.live().filter(pk=suppression.pk)
+    if not row.update(lifted_at=max(at, suppression.at), lifted_by=name_actor(actor)):
+        return False
+    suppression.refresh_from_db()
+    record_audit(actor=actor, action="lifted", on=suppression, reason=reason)
+    return True
