@@ -301,6 +301,14 @@ FREQUENCY_CAP_PER_WEEK = env.int("FREQUENCY_CAP_PER_WEEK", 3)
 COOLDOWN_S = env.int("COOLDOWN_S", 4 * 3600)
 DEFAULT_TIME_ZONE = env.str("DEFAULT_TIME_ZONE", "UTC")
 
+# --- Consent ---
+# A link to the preference page opens it this long; one-click stays longer,
+# because old messages must still be able to end.
+PREFERENCE_LINK_DAYS = read_positive("PREFERENCE_LINK_DAYS", 90)
+UNSUBSCRIBE_LINK_DAYS = read_positive("UNSUBSCRIBE_LINK_DAYS", 730)
+# Wrong tokens per network and hour before the answer is 429.
+PREFERENCE_GUESSES_PER_HOUR = read_positive("PREFERENCE_GUESSES_PER_HOUR", 100)
+
 # --- API ---
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
