@@ -6,9 +6,11 @@ rows. Messages hold ids only, are acknowledged early, and keep no result.
 
 from __future__ import annotations
 
+import gc
 import os
+from typing import Any
 
-from celery import Celery
+from celery import Celery, signals
 from django.conf import settings
 
 from crm.embedded.broker import SCHEME
@@ -41,6 +43,12 @@ app.conf.update(
     worker_hijack_root_logger=False,
 )
 app.autodiscover_tasks()
+
+
+@signals.worker_init.connect
+def freeze_memory(**kwargs: Any) -> None:
+    """The collector would touch, and so copy, every page a child shares with us."""
+    gc.freeze()
 
 
 @app.task(name="crm.ping")

@@ -150,6 +150,9 @@ _generated = read_generated_secrets(EMBEDDED_CLUSTER if DEBUG else None)
 SECRET_KEY = read_required("SECRET_KEY", _generated.secret_key)
 # Fernet keys, newest first; older ones still decrypt.
 ENCRYPTION_KEYS = read_fernet_keys("ENCRYPTION_KEY", _generated.encryption_key)
+# The first login, made by `up` in a database without users.
+ADMIN_LOGIN = env.str("ADMIN_LOGIN", "admin")
+ADMIN_PASSWORD = read_secret("ADMIN_PASSWORD", _generated.admin_password)
 DATABASES: dict[str, Any] = {"default": read_database(DATABASE_URL, EMBEDDED_CLUSTER)}
 DATABASES["default"]["CONN_MAX_AGE"] = 60
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
@@ -157,11 +160,14 @@ DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 BROKER_URL = read_broker("BROKER_URL")
 
 # --- Applications ---
+# `up` turns it off for worker and beat, which show no pages: 30 MB a process.
+LOAD_ADMIN = env.bool("LOAD_ADMIN", True)
 INSTALLED_APPS = [
     "unfold",
     "unfold.contrib.filters",
     "unfold.contrib.forms",
-    "django.contrib.admin",
+    # CrmConfig discovers the admin where LOAD_ADMIN asks, the URL map always.
+    "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

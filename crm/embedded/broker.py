@@ -29,7 +29,7 @@ def build_broker_options(database: dict[str, Any]) -> dict[str, Any]:
         "polling_interval": 1,
         # The wait is ours, by LISTEN; the server's own loop would poll 10 times a s.
         "wait_time_seconds": 0,
-        "pool_size": 2,
+        "pool_size": 1,
         # Early acknowledgement: a message is held for the instant of its hand-over.
         "visibility_timeout": 60,
     }

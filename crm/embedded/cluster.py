@@ -201,6 +201,9 @@ def list_options(cluster: Cluster) -> list[str]:
         "timezone": "UTC",
         "log_timezone": "UTC",
         "max_connections": 100,
+        # Nobody replicates a server without a network.
+        "max_logical_replication_workers": 0,
+        "io_workers": 1,
         "shared_buffers": "128MB",
         "max_wal_size": "4GB",
         # The wheel is built without lz4; pglz halves the WAL as well.

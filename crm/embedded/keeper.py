@@ -1,14 +1,13 @@
 """Keeps one embedded PostgreSQL alive for as long as anyone uses it.
 
-A process of its own, standard library only, started as a plain script. Every user
-of the server holds the users' lock shared; the kernel frees it even when the user
-is killed. So the moment this process gets that lock alone, nobody is left, and the
-server is stopped (fast, with a checkpoint: nothing is lost).
+A process of its own, standard library only. Every user of the server holds the users'
+lock shared; the kernel frees it even when the user is killed. So the moment this
+process gets that lock alone, nobody is left, and the server is stopped (fast, with a
+checkpoint: nothing is lost).
 """
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import json
 import os
@@ -21,13 +20,14 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from crm.embedded.lifeline import bind_to_parent, ignore_terminal
+
 # Restarts of a server that dies early, before the keeper gives up.
 MAX_EARLY_DEATHS = 5
 # A server that lived this long did not die early.
 SETTLED_S = 30.0
 # A fast shutdown that takes longer is turned into an immediate one (crash-safe).
 STOP_TIMEOUT_S = 60.0
-PR_SET_PDEATHSIG = 1
 
 
 class Keeper:
@@ -40,8 +40,7 @@ class Keeper:
 
     def run(self) -> int:
         signal.signal(signal.SIGTERM, self.on_terminate)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        ignore_terminal()
         threading.Thread(target=self.wait_until_unused, daemon=True).start()
         early_deaths = 0
         while not self.stopping.is_set():
@@ -60,8 +59,6 @@ class Keeper:
 
     def start(self) -> subprocess.Popen[bytes]:
         config = self.config
-        # Made here, before the fork: the child only calls it.
-        die_with_parent = bind_to_parent(signal.SIGINT)
         with open(config["log"], "ab") as log:
             return subprocess.Popen(
                 config["command"],
@@ -70,7 +67,7 @@ class Keeper:
                 stderr=log,
                 cwd="/",
                 start_new_session=True,
-                preexec_fn=die_with_parent,
+                preexec_fn=bind_to_parent(signal.SIGINT),
                 **config["account"],
             )
 
@@ -92,22 +89,6 @@ class Keeper:
     def interrupt(self) -> None:
         if self.server is not None:
             self.server.send_signal(signal.SIGINT)
-
-
-def bind_to_parent(number: int) -> Any:
-    """What a child calls so that the kernel signals it when its parent dies (Linux)."""
-    if not sys.platform.startswith("linux"):
-        return None
-    prctl = ctypes.CDLL(None).prctl
-    parent = os.getpid()
-
-    def bind() -> None:
-        prctl(PR_SET_PDEATHSIG, number)
-        # The parent died before the line above.
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return bind
 
 
 def clear_stale_pid(data: Path) -> None:

@@ -36,7 +36,9 @@ __all__ = ["Cluster", "EmbeddedPostgresError", "attach_configured", "attach_or_s
 # Recovery after a crash with max_wal_size of WAL to replay.
 START_TIMEOUT_S = 120.0
 POLL_S = 0.02
-KEEPER = Path(__file__).with_name("keeper.py")
+CHECKOUT = Path(__file__).resolve().parents[2]
+# Without site-packages and PYTHON… variables: a small process that starts fast.
+BARE_PYTHON = [sys.executable, "-E", "-S"]
 
 # Open descriptors of the users' lock, by base directory: held until the process ends.
 _held: dict[Path, int] = {}
@@ -133,6 +135,17 @@ def start_server(cluster: Cluster) -> None:
 
 
 def start_keeper(cluster: Cluster, binaries: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        build_keeper_command(cluster, binaries),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=CHECKOUT,
+        start_new_session=True,
+    )
+
+
+def build_keeper_command(cluster: Cluster, binaries: Path) -> list[str]:
     config = {
         "command": [
             str(binaries / "postgres"),
@@ -145,15 +158,15 @@ def start_keeper(cluster: Cluster, binaries: Path) -> subprocess.Popen[bytes]:
         "users_lock": str(cluster.base / "users.lock"),
         "keeper_lock": str(cluster.base / "keeper.lock"),
     }
-    return subprocess.Popen(
-        # Isolated and without site-packages: a small process that starts fast.
-        [sys.executable, "-I", "-S", str(KEEPER), json.dumps(config)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        cwd="/",
-        start_new_session=True,
-    )
+    module = [*BARE_PYTHON, "-m", "crm.embedded.keeper"]
+    return [*module, json.dumps(config)]
+
+
+def hand_over_users_lock(cluster: Cluster) -> int:
+    """The descriptor that counts us as a user, to survive the next exec."""
+    descriptor = _held[cluster.base]
+    os.set_inheritable(descriptor, True)
+    return descriptor
 
 
 def read_fault(cluster: Cluster, offset: int) -> str:
