@@ -191,6 +191,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "crm.api.middleware.FaultMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -298,22 +299,6 @@ DELIVERY_LEASE_S = read_positive("DELIVERY_LEASE_S", 60)
 DELIVERY_SWEEP_S = read_positive("DELIVERY_SWEEP_S", 5)
 # A Firebase project's default quota is 600,000 a minute; half of it is ours.
 SENDER_RATE_PER_MIN = read_positive("SENDER_RATE_PER_MIN", 300_000)
-
-# --- Defaults of decisions (semantics.md §12); staff change them per topic ---
-QUIET_HOURS_START = env.str("QUIET_HOURS_START", "21:00")
-QUIET_HOURS_END = env.str("QUIET_HOURS_END", "08:00")
-FREQUENCY_CAP_PER_DAY = env.int("FREQUENCY_CAP_PER_DAY", 1)
-FREQUENCY_CAP_PER_WEEK = env.int("FREQUENCY_CAP_PER_WEEK", 3)
-COOLDOWN_S = env.int("COOLDOWN_S", 4 * 3600)
-DEFAULT_TIME_ZONE = env.str("DEFAULT_TIME_ZONE", "UTC")
-
-# --- Consent ---
-# A link to the preference page opens it this long; one-click stays longer,
-# because old messages must still be able to end.
-PREFERENCE_LINK_DAYS = read_positive("PREFERENCE_LINK_DAYS", 90)
-UNSUBSCRIBE_LINK_DAYS = read_positive("UNSUBSCRIBE_LINK_DAYS", 730)
-# Wrong tokens per network and hour before the answer is 429.
-PREFERENCE_GUESSES_PER_HOUR = read_positive("PREFERENCE_GUESSES_PER_HOUR", 100)
 
 # --- API ---
 REST_FRAMEWORK = {
