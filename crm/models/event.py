@@ -6,14 +6,26 @@ id and its time. Its content never changes; only a merge moves `contact`.
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
-from django.db import models
+from django.db import connection, models
 from django.utils import timezone
 
 from crm.models.contact import Contact
 from crm.models.ids import make_uuid7
+
+
+LAST_LINES = """
+SELECT wanted.id, coalesce(last.properties -> 'products', '[]')::text
+FROM unnest(%s::bigint[]) AS wanted (id)
+CROSS JOIN LATERAL (
+    SELECT properties FROM crm_event
+    WHERE contact_id = wanted.id AND name = %s
+    ORDER BY occurred_at DESC LIMIT 1
+) last
+"""
 
 
 class EventQuerySet(models.QuerySet["Event"]):
@@ -23,6 +35,18 @@ class EventQuerySet(models.QuerySet["Event"]):
 
     def named(self, name: str, *, since: datetime) -> Self:
         return self.filter(name=name, occurred_at__gte=since)
+
+    def last_lines(
+        self, contact_ids: list[int], *, name: str
+    ) -> dict[int, list[dict[str, Any]]]:
+        """The product lines of each contact's newest event of this name.
+
+        One query; reads the timeline index once per contact.
+        """
+        with connection.cursor() as cursor:
+            cursor.execute(LAST_LINES, [contact_ids, name])
+            found = [(pk, json.loads(lines)) for pk, lines in cursor.fetchall()]
+        return {pk: lines for pk, lines in found if isinstance(lines, list)}
 
 
 class Event(models.Model):
