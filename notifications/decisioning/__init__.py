@@ -1,0 +1,1 @@
+"""May we, when, where: facts gathered once per batch, one pure decision."""
