@@ -1,0 +1,1 @@
+"""Owns who falls into which variant or holdout, and what it proved."""
