@@ -1,0 +1,1 @@
+"""To whom and when: compose, launch, run, pause, trigger, finish."""
