@@ -300,6 +300,14 @@ DELIVERY_SWEEP_S = read_positive("DELIVERY_SWEEP_S", 5)
 # A Firebase project's default quota is 600,000 a minute; half of it is ours.
 SENDER_RATE_PER_MIN = read_positive("SENDER_RATE_PER_MIN", 300_000)
 
+# --- Consent ---
+# A link to the preference page opens it this long; one-click stays longer,
+# because old messages must still be able to end.
+PREFERENCE_LINK_DAYS = read_positive("PREFERENCE_LINK_DAYS", 90)
+UNSUBSCRIBE_LINK_DAYS = read_positive("UNSUBSCRIBE_LINK_DAYS", 730)
+# Wrong tokens per network and hour before the answer is 429.
+PREFERENCE_GUESSES_PER_HOUR = read_positive("PREFERENCE_GUESSES_PER_HOUR", 100)
+
 # --- API ---
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
