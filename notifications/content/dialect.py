@@ -51,7 +51,7 @@ from liquid.utils import ReadOnlyChainMap
 from notifications.content.errors import RenderAborted, RenderError
 from notifications.content.links import is_settled_start
 
-MAX_VALUE_BYTES = 20_000  # of one value and of one rendered text
+MAX_VALUE_BYTES = 20 * 1_024  # of one value and of one rendered text
 MAX_ITEMS = 1_000  # of a range, a list and the turns of nested loops
 MAX_NUMBER = 10**18  # no price is larger, and arithmetic stays cheap
 WORK_LIMIT = 50_000  # units of work in one text, about 0.2 s at worst

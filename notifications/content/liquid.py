@@ -69,7 +69,7 @@ _KEPT_TAGS = frozenset(
     }
 )
 
-MAX_SOURCE_BYTES = 20_000
+MAX_SOURCE_BYTES = 20 * 1_024
 # Longer ones only slow the library's lexer, whose patterns are quadratic in them.
 MAX_MARKUP_CHARS = 2_000
 # Each is a level of recursion for the library, in the parser and again in rendering.
