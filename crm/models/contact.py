@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from typing import Self
 
-from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.fields.json import KT
+from django.db.models.functions import Left, Lower
 from django.utils import timezone
 
 from crm.models.ids import make_uuid7
+
+# Names are indexed and searched by this many characters: a longer text would not
+# fit into an index entry.
+PREFIX_LENGTH = 100
+# People that each way of searching may bring; more of them need a better word.
+MAX_FOUND = 500
+
+
+def name_prefix(trait: str) -> Left:
+    """What the search for a name compares: lower case, cut."""
+    return Left(Lower(KT(f"traits__{trait}")), PREFIX_LENGTH)
 
 
 class ContactQuerySet(models.QuerySet["Contact"]):
@@ -25,6 +38,44 @@ class ContactQuerySet(models.QuerySet["Contact"]):
         """
         rows = self.filter(pk__in=ids).order_by("pk")
         return list(rows.select_for_update(no_key=True))
+
+    def found_by(self, *, email: str = "", external_id: str = "") -> Self:
+        """Exact look-up; an empty text asks nothing. E-mail is without case."""
+        found = self
+        if email:
+            # The index holds no empty ones, and must be told that we want none.
+            found = found.exclude(email="").annotate(_email=Lower("email"))
+            found = found.filter(_email=email.lower())
+        if external_id:
+            found = found.filter(
+                identifiers__kind=Identifier.Kind.EXTERNAL_ID,
+                identifiers__value=external_id,
+            )
+        return found
+
+    def searched(self, text: str) -> Self:
+        """Whose identifier, e-mail or name begins with this, without case.
+
+        A union of index look-ups: one condition with OR would read every row.
+        """
+        prefix = text.strip().lower()[:PREFIX_LENGTH]
+        if not prefix:
+            return self
+        ids = Identifier.objects.annotate(_value=Lower("value")).filter(
+            _value__startswith=prefix
+        )
+        found = [ids.values_list("contact_id")[:MAX_FOUND]]
+        emails = Contact.objects.exclude(email="").annotate(_at=Lower("email"))
+        found.append(
+            emails.filter(_at__startswith=prefix).values_list("pk")[:MAX_FOUND]
+        )
+        for trait in ("name", "first_name", "last_name"):
+            named = Contact.objects.filter(traits__has_key=trait)
+            named = named.annotate(_at=name_prefix(trait)).filter(
+                _at__startswith=prefix
+            )
+            found.append(named.values_list("pk")[:MAX_FOUND])
+        return self.filter(pk__in=found[0].union(*found[1:], all=True))
 
     def newest_first(self) -> Self:
         return self.order_by("-pk")
@@ -75,9 +126,27 @@ class Contact(models.Model):
             GinIndex(
                 fields=["traits"], name="contact_traits", opclasses=["jsonb_path_ops"]
             ),
-            # admin search and /v1/customers?email=
+            # API look-up without case, admin search by prefix
             models.Index(
-                fields=["email"], name="contact_email", condition=~Q(email="")
+                OpClass(Lower("email"), name="varchar_pattern_ops"),
+                name="contact_email",
+                condition=~Q(email=""),
+            ),
+            # admin search: the prefix of a name
+            models.Index(
+                OpClass(name_prefix("name"), name="text_pattern_ops"),
+                name="contact_name",
+                condition=Q(traits__has_key="name"),
+            ),
+            models.Index(
+                OpClass(name_prefix("first_name"), name="text_pattern_ops"),
+                name="contact_first_name",
+                condition=Q(traits__has_key="first_name"),
+            ),
+            models.Index(
+                OpClass(name_prefix("last_name"), name="text_pattern_ops"),
+                name="contact_last_name",
+                condition=Q(traits__has_key="last_name"),
             ),
             # segments: the newcomer rule of "has not done"
             models.Index(fields=["known_since"], name="contact_known_since"),
@@ -119,6 +188,13 @@ class Identifier(models.Model):
                 fields=["kind", "value"], name="identifier_leads_to_one_contact"
             ),
             models.CheckConstraint(condition=~Q(value=""), name="identifier_not_empty"),
+        ]
+        indexes = [
+            # admin search: the prefix of any identifier
+            models.Index(
+                OpClass(Lower("value"), name="varchar_pattern_ops"),
+                name="identifier_prefix",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from crm.models.contact import Contact
+from crm.models.contact import Contact, Identifier
 
 # FCM expires Android registrations after this many days without contact.
 TOKEN_LIFE_DAYS = 270
@@ -22,6 +22,15 @@ class DeviceQuerySet(models.QuerySet["Device"]):
             state=Device.State.ACTIVE,
             permission__in=Device.SHOWING,
             last_seen_at__gt=at - timedelta(days=TOKEN_LIFE_DAYS),
+        )
+
+    def of_external_id(self, external_id: str) -> Self:
+        """Devices of one contact; all where nobody is named."""
+        if not external_id:
+            return self
+        return self.filter(
+            contact__identifiers__kind=Identifier.Kind.EXTERNAL_ID,
+            contact__identifiers__value=external_id,
         )
 
     def last_used_first(self) -> Self:
