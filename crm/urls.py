@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
+
+from crm.api.pages import answer_not_found
 
 # Whoever resolves a URL of the admin has it whole, in a worker too (LOAD_ADMIN).
 admin.autodiscover()
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("", include("crm.api.urls")),
     path("", include("preferences.urls")),
+    path("", include("segments.urls")),
+    path("", include("notifications.urls")),
+    # Last: what no app answers is JSON here, whatever DEBUG says.
+    re_path(r"^(?:api|v1)/", answer_not_found),
 ]
+handler400 = "crm.api.pages.answer_bad_request"
+handler404 = "crm.api.pages.answer_not_found"
+handler500 = "crm.api.pages.answer_server_error"

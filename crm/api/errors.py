@@ -19,8 +19,7 @@ def find_first_fault(detail: Any, path: str = "") -> tuple[str, str, str]:
     """(path, message, code) of the first fault in DRF's nested detail."""
     if isinstance(detail, dict):
         for key, value in detail.items():
-            inner = "" if key == "non_field_errors" else str(key)
-            return find_first_fault(value, ".".join(filter(None, (path, inner))))
+            return find_first_fault(value, join_path(path, key))
     if isinstance(detail, list):
         for index, value in enumerate(detail):
             if isinstance(value, dict) and value:
@@ -28,6 +27,15 @@ def find_first_fault(detail: Any, path: str = "") -> tuple[str, str, str]:
             if value:
                 return find_first_fault(value, path)
     return path, str(detail), str(getattr(detail, "code", "invalid"))
+
+
+def join_path(path: str, key: Any) -> str:
+    """`products[1].price`; rows of a list are keyed by their number."""
+    if key == "non_field_errors":
+        return path
+    if isinstance(key, int):
+        return f"{path}[{key}]"
+    return f"{path}.{key}" if path else str(key)
 
 
 def answer_exception(exc: Exception, context: dict[str, Any]) -> Response | None:

@@ -24,7 +24,7 @@ def read_value(properties: Mapping[str, Any]) -> str | None:
         if (kind is int or kind is float) and -MAX_VALUE < found < MAX_VALUE:
             return str(Decimal(repr(found)))
         if kind is str and NUMBER.fullmatch(found.strip()):
-            return found.strip()
+            return str(found.strip())
     return None
 
 

@@ -1,0 +1,130 @@
+"""Segment's wire: `POST /v1/batch` and one address for each call.
+
+Plain views over bytes, without a serializer: this is the busy road. The answer is
+always JSON, and errors have the one shape of `crm.api.errors`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+
+from crm.api.auth import find_api_key
+from crm.api.bell import ring_bell
+from crm.api.errors import build_error
+from crm.events.ingest import IngestResult, record_events
+from crm.events.limits import BodyRefused, Fault, Limits, unpack_body
+from crm.events.schema import Item, Rejection, parse_batch, parse_single
+from crm.models import ApiKey
+
+SOURCE = "segment"
+UNKNOWN_KEY = Fault("authentication_failed", "Unknown or revoked API key.")
+NO_SCOPE = Fault("permission_denied", "This key may not send events.")
+ONLY_POST = Fault("method_not_allowed", "Only POST.")
+Received = tuple[list[Item], list[Rejection], str]
+
+
+def answer(status: int, content: Any) -> HttpResponse:
+    return HttpResponse(
+        msgspec.json.encode(content), status=status, content_type="application/json"
+    )
+
+
+def answer_fault(status: int, fault: Fault) -> HttpResponse:
+    response = answer(status, build_error(fault.code, fault.message, path=fault.path))
+    if status == 401:
+        response["WWW-Authenticate"] = 'Basic realm="apropos"'
+    if status == 405:
+        response["Allow"] = "POST"
+    return response
+
+
+def receive(
+    view: Callable[[bytes], Received],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """POST only, limits, key, parse, record, ring, answer: in this order.
+
+    The key in the header is asked before the body is parsed; a key in the body can
+    only be known after it.
+    """
+
+    @csrf_exempt
+    @functools.wraps(view)
+    def wrapped(request: HttpRequest) -> HttpResponse:
+        if request.method != "POST":
+            return answer_fault(405, ONLY_POST)
+        try:
+            return answer_call(request, view)
+        except BodyRefused as refused:
+            return answer_fault(refused.status, refused.fault)
+
+    return wrapped
+
+
+def answer_call(
+    request: HttpRequest, view: Callable[[bytes], Received]
+) -> HttpResponse:
+    header = request.META.get("HTTP_AUTHORIZATION", "")
+    key = find_api_key(header)
+    if header and key is None:
+        return answer_fault(401, UNKNOWN_KEY)
+    body = read_body(request)
+    items, rejected, body_key = view(body)
+    key = key or find_api_key("", body_key)
+    if key is None:
+        return answer_fault(401, UNKNOWN_KEY)
+    if not key.allows(ApiKey.Scope.TRACK):
+        return answer_fault(403, NO_SCOPE)
+    result = record_events(items, received_at=timezone.now(), source=SOURCE)
+    if result.accepted:
+        ring_bell()
+    return answer(200, describe_result(result, rejected))
+
+
+def read_body(request: HttpRequest) -> bytes:
+    """The plain bytes; reads no more than the limit, whatever is sent."""
+    limit = settings.INGEST_BATCH_MAX_BYTES
+    return unpack_body(request.read(limit + 1), limit)
+
+
+def describe_result(result: IngestResult, rejected: list[Rejection]) -> dict[str, Any]:
+    return {
+        "success": True,
+        "accepted": result.accepted,
+        "duplicates": result.duplicates,
+        "rejected": [*rejected, *result.rejected],
+    }
+
+
+def read_limits() -> Limits:
+    return Limits(
+        event_bytes=settings.INGEST_EVENT_MAX_BYTES,
+        batch_bytes=settings.INGEST_BATCH_MAX_BYTES,
+        batch_events=settings.INGEST_BATCH_MAX_EVENTS,
+    )
+
+
+@receive
+def receive_batch(body: bytes) -> Received:
+    batch = parse_batch(body, received_at=timezone.now(), limits=read_limits())
+    return list(batch.items), list(batch.rejected), batch.write_key
+
+
+def receive_single(kind: str) -> Callable[[HttpRequest], HttpResponse]:
+    """The view of `/v1/<kind>`; a bad item refuses the request."""
+
+    @receive
+    def view(body: bytes) -> Received:
+        item, write_key = parse_single(
+            body, kind, received_at=timezone.now(), limits=read_limits()
+        )
+        return [item], [], write_key
+
+    return view

@@ -1,0 +1,24 @@
+"""Addresses of ingest and of the system of record's REST API."""
+
+from __future__ import annotations
+
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from rest_framework.routers import SimpleRouter
+
+from crm.api import contacts, devices, products, segment_v1
+from crm.events.schema import KINDS
+
+router = SimpleRouter()
+router.register("contacts", contacts.ContactViewSet, basename="contact")
+router.register("devices", devices.DeviceViewSet, basename="device")
+router.register("products", products.ProductViewSet, basename="product")
+
+urlpatterns = [
+    path("v1/batch", segment_v1.receive_batch),
+    path("v1/import", segment_v1.receive_batch),
+    *(path(f"v1/{kind}", segment_v1.receive_single(kind)) for kind in sorted(KINDS)),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", SpectacularSwaggerView.as_view(), name="api-docs"),
+    path("api/", include(router.urls)),
+]

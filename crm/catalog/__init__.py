@@ -1,0 +1,1 @@
+"""What we sell: products written by code, from the API and from imports."""

@@ -1,0 +1,99 @@
+"""Profiles by hand: what the REST API and staff change about a contact.
+
+The same door as every wire, `record_events`, so that live segments follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from crm.events.devices import DeviceRow, register_device
+from crm.events.ingest import record_events
+from crm.events.schema import Item
+from crm.models import Contact, Device, Identifier
+from crm.models.audit import record_audit
+
+
+@transaction.atomic
+def save_profile(
+    *, external_id: str, traits: Mapping[str, Any], actor: Any, at: datetime
+) -> Contact:
+    """Make the contact, or tell it new traits; a trait of None is removed."""
+    item = make_identify(traits, at, user_id=external_id)
+    record_events([item], received_at=at, source="api")
+    contact = find_contact(external_id)
+    assert contact is not None  # just made, in this transaction
+    record_audit(
+        actor=actor, action="edited", on=contact, changes={"traits": sorted(traits)}
+    )
+    return contact
+
+
+@transaction.atomic
+def edit_contact(
+    contact: Contact, *, traits: Mapping[str, Any], actor: Any, at: datetime
+) -> Contact:
+    """Staff tell a contact's traits, of an anonymous one too."""
+    if contact.external_id:
+        return save_profile(
+            external_id=contact.external_id, traits=traits, actor=actor, at=at
+        )
+    visitor = contact.identifiers.filter(kind=Identifier.Kind.ANONYMOUS_ID).first()
+    if visitor is None:
+        raise Contact.DoesNotExist("A contact without identifiers can not be edited.")
+    item = make_identify(traits, at, anonymous_id=visitor.value)
+    record_events([item], received_at=at, source="api")
+    record_audit(
+        actor=actor, action="edited", on=contact, changes={"traits": sorted(traits)}
+    )
+    contact.refresh_from_db()
+    return contact
+
+
+def make_identify(
+    traits: Mapping[str, Any],
+    at: datetime,
+    *,
+    user_id: str = "",
+    anonymous_id: str = "",
+) -> Item:
+    return Item(
+        index=0,
+        kind="identify",
+        name="",
+        user_id=user_id,
+        anonymous_id=anonymous_id,
+        previous_id="",
+        message_id="",
+        occurred_at=at,
+        clock_skewed=False,
+        properties={},
+        traits=dict(traits),
+        context={},
+    )
+
+
+def find_contact(external_id: str) -> Contact | None:
+    """The canonical contact that this external id leads to."""
+    row = (
+        Identifier.objects.select_related("contact__canonical")
+        .filter(kind=Identifier.Kind.EXTERNAL_ID, value=external_id)
+        .first()
+    )
+    return (row.contact.canonical or row.contact) if row else None
+
+
+@transaction.atomic
+def save_device(
+    contact: Contact, *, token: str, platform: str, at: datetime, **known: Any
+) -> Device:
+    """Register a device to this contact; the token leaves any other."""
+    Contact.objects.lock_in_order([contact.pk])
+    row = DeviceRow(
+        contact_id=contact.pk, token=token, platform=platform, seen_at=at, **known
+    )
+    return register_device(row)
