@@ -1,0 +1,190 @@
+"""Finish: write what came of each POST, in small groups, fenced by the lease.
+
+A worker that was given up for dead finds its lease gone and changes nothing.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection, transaction
+
+from crm.models import Device
+from notifications.channels.base import AddressState, Outcome, SendResult
+from notifications.decisioning.facts import read_clock
+from notifications.delivery.gate import Post
+from notifications.delivery.retry import Next, make_spread, plan_next
+from notifications.models import Delivery
+
+# Of several devices, the best answer stands for the person.
+BEST_FIRST = (
+    Outcome.SENT,
+    Outcome.AMBIGUOUS,
+    Outcome.NOT_ACCEPTED,
+    Outcome.NOT_SENT,
+    Outcome.CONFIG,
+    Outcome.REJECTED,
+    Outcome.DEAD_ADDRESS,
+)
+
+ATTEMPT_STATES = {
+    Outcome.SENT: "sent",
+    Outcome.DEAD_ADDRESS: "dead_address",
+    Outcome.AMBIGUOUS: "unknown",
+}
+
+WRITE_ATTEMPTS = """
+UPDATE notifications_attempt a
+SET state = w.state, http_status = w.http_status, code = w.code, detail = w.detail,
+    provider_id = w.provider_id, retry_after_s = w.retry_after_s,
+    finished_at = clock_timestamp()
+FROM unnest(%s::bigint[], %s::text[], %s::int[], %s::text[], %s::text[], %s::text[],
+            %s::float8[])
+    AS w (id, state, http_status, code, detail, provider_id, retry_after_s)
+WHERE a.id = w.id AND a.lease = %s AND a.state = 'sending'
+"""
+
+WRITE_DELIVERIES = """
+UPDATE notifications_delivery d
+SET state = w.state, reason = w.reason, detail = w.detail,
+    due_at = coalesce(w.due_at, d.due_at), tries = d.tries + w.tries,
+    maybe_sent = d.maybe_sent OR w.maybe_sent,
+    claims = CASE WHEN w.state = 'pending' THEN 0 ELSE d.claims END,
+    sent_at = CASE WHEN w.state = 'sent' THEN coalesce(d.sent_at, clock_timestamp())
+              ELSE d.sent_at END,
+    finished_at = CASE WHEN w.state = 'pending' THEN NULL ELSE clock_timestamp() END,
+    lease = NULL, lease_until = NULL
+FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::timestamptz[],
+            %s::int[], %s::boolean[])
+    AS w (id, state, reason, detail, due_at, tries, maybe_sent)
+WHERE d.id = w.id AND d.lease = %s AND d.state = 'sending'
+RETURNING d.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One POST and what the provider said to it."""
+
+    post: Post
+    result: SendResult
+
+
+def finish_deliveries(answers: Sequence[Answer], *, lease: uuid.UUID) -> int:
+    """Write attempts, deliveries and devices of these answers in one transaction.
+
+    All POSTs of one delivery must be among the answers. Answers how many
+    deliveries were still ours.
+    """
+    if not answers:
+        return 0
+    grouped: dict[uuid.UUID, list[Answer]] = defaultdict(list)
+    for answer in answers:
+        grouped[answer.post.delivery.pk].append(answer)
+    with transaction.atomic():
+        retire_devices(answers)
+        others = _find_other_addresses(answers)
+        now = read_clock()
+        rows = [
+            _plan_row(
+                group, now=now, has_other=group[0].post.delivery.contact_id in others
+            )
+            for group in grouped.values()
+        ]
+        with connection.cursor() as cursor:
+            cursor.execute(WRITE_DELIVERIES, [*_columns(rows), lease])
+            kept = cursor.rowcount
+            cursor.execute(WRITE_ATTEMPTS, [*_attempt_columns(answers), lease])
+    return kept
+
+
+def retire_devices(answers: Iterable[Answer]) -> int:
+    """Take dead addresses out of use, unless they registered again meanwhile."""
+    dead = [answer for answer in answers if answer.result.address_state]
+    return sum(
+        Device.objects.filter(
+            pk=answer.post.attempt.device_id,
+            state=Device.State.ACTIVE,
+            registered_at__lt=answer.post.attempt.gated_at,
+        ).update(
+            state=AddressState(answer.result.address_state).value,
+            gone_at=answer.result.started_at,
+        )
+        for answer in dead
+    )
+
+
+def _find_other_addresses(answers: Sequence[Answer]) -> set[int]:
+    """Contacts with another device to try after a dead one."""
+    dead = [
+        answer.post.delivery.contact_id
+        for answer in answers
+        if answer.result.outcome == Outcome.DEAD_ADDRESS
+    ]
+    if not dead:
+        return set()
+    tried = [answer.post.attempt.device_id for answer in answers]
+    rows = Device.objects.reachable(read_clock()).filter(contact_id__in=dead)
+    return set(rows.exclude(pk__in=tried).values_list("contact_id", flat=True))
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    delivery_id: uuid.UUID
+    next: Next
+    detail: str
+    maybe_sent: bool
+
+
+def _plan_row(group: Sequence[Answer], *, now: datetime, has_other: bool) -> _Row:
+    best = min(group, key=lambda answer: BEST_FIRST.index(answer.result.outcome))
+    row: Delivery = best.post.delivery
+    result = best.result
+    spends = result.outcome not in (
+        Outcome.NOT_SENT,
+        Outcome.CONFIG,
+        Outcome.DEAD_ADDRESS,
+    )
+    step = plan_next(
+        result.outcome,
+        purpose=row.purpose_class,
+        attempts_made=row.tries + spends,
+        retry_after_s=result.retry_after_s,
+        now=now,
+        expires_at=row.expires_at,
+        spread=make_spread(f"{row.pk}:{row.posts}"),
+        has_other_address=has_other,
+        free_tries=row.posts - row.tries,
+        maybe_sent=row.maybe_sent,
+    )
+    detail = "" if step.state == "sent" else f"{result.code} {result.detail}".strip()
+    return _Row(row.pk, step, detail, result.outcome == Outcome.AMBIGUOUS)
+
+
+def _columns(rows: Sequence[_Row]) -> list[list[object]]:
+    return [
+        [row.delivery_id for row in rows],
+        [row.next.state for row in rows],
+        [str(row.next.reason or "") for row in rows],
+        [row.detail[:500] for row in rows],
+        [row.next.due_at for row in rows],
+        [int(row.next.counts_as_attempt) for row in rows],
+        [row.maybe_sent for row in rows],
+    ]
+
+
+def _attempt_columns(answers: Sequence[Answer]) -> list[list[object]]:
+    results = [answer.result for answer in answers]
+    return [
+        [answer.post.attempt.pk for answer in answers],
+        [ATTEMPT_STATES.get(result.outcome, "failed") for result in results],
+        [result.http_status for result in results],
+        [result.code[:64] for result in results],
+        [result.detail[:300] for result in results],
+        [result.provider_id[:200] for result in results],
+        [result.retry_after_s for result in results],
+    ]

@@ -1,0 +1,278 @@
+"""Render: the text of each claimed delivery, outside any transaction.
+
+Each row is rendered on its own: one bad template value fails one delivery.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from django.conf import settings
+from django.utils.text import slugify
+
+from crm.models import Contact, Device, Event, Product
+from notifications.channels.base import Button as PushButton
+from notifications.channels.base import OutgoingPush
+from notifications.content.context import build_context
+from notifications.content.errors import RenderAborted, RenderError
+from notifications.content.locales import choose_locale
+from notifications.content.render import (
+    Button,
+    LinkRules,
+    PushContent,
+    RenderedPush,
+    render_push,
+)
+from notifications.delivery.report_token import sign_report
+from notifications.delivery.route import Route
+from notifications.models import CampaignVersion, Delivery, Sender, TemplateContent
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A finished text and the language it is in."""
+
+    push: RenderedPush
+    locale: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unrendered:
+    """Why there is no text. `state` is failed or skipped."""
+
+    state: str
+    reason: str
+    detail: str
+
+
+def render_deliveries(
+    deliveries: Sequence[Delivery],
+    routes: Mapping[uuid.UUID, Route],
+    *,
+    sender: Sender,
+    at: datetime,
+) -> dict[uuid.UUID, Rendered | Unrendered]:
+    """The text, or the reason why there is none, of each delivery with a device."""
+    routed = [row for row in deliveries if routes[row.pk].devices]
+    sources = _Sources(routed)
+    return {
+        row.pk: _render_one(row, routes[row.pk], sender=sender, sources=sources, at=at)
+        for row in routed
+    }
+
+
+def _render_one(
+    row: Delivery, route: Route, *, sender: Sender, sources: _Sources, at: datetime
+) -> Rendered | Unrendered:
+    contents = load_contents(row.template_version_id, row.channel)
+    if not contents:
+        return Unrendered("failed", "template_error", "The template has no content.")
+    default = next(iter(contents))
+    locale = choose_locale(route.locale, list(contents), default)
+    try:
+        push = render_push(
+            contents[locale],
+            sources.context_for(row, route.contact, sender=sender, at=at),
+            rules=build_link_rules(
+                row.campaign_version,
+                sender=sender,
+                name=row.campaign.name if row.campaign else "",
+            ),
+        )
+    except RenderAborted as stop:
+        return Unrendered("skipped", "template_error", str(stop)[:500])
+    except RenderError as error:
+        state = "skipped" if error.skip else "failed"
+        return Unrendered(state, str(error.reason), str(error)[:500])
+    return Rendered(push, locale)
+
+
+@lru_cache(maxsize=1024)
+def load_contents(
+    version_id: int | None, channel: str, variant: str = ""
+) -> dict[str, PushContent]:
+    """Contents by locale, the default locale first. Versions are immutable."""
+    rows = TemplateContent.objects.filter(
+        version_id=version_id, channel=channel, variant=variant
+    ).select_related("version__template")
+    found = {row.locale: build_content(row.fields) for row in rows}
+    default = rows[0].version.template.default_locale if rows else ""
+    first = {default: found.pop(default)} if default in found else {}
+    return first | found
+
+
+def build_content(fields: Mapping[str, Any]) -> PushContent:
+    """The stored fields of a push, as the renderer takes them."""
+    return PushContent(
+        title=fields.get("title", ""),
+        body=fields.get("body", ""),
+        image_url=fields.get("image_url", ""),
+        link=fields.get("link", ""),
+        sound=fields.get("sound", ""),
+        channel_id=fields.get("channel_id", ""),
+        badge=fields.get("badge", ""),
+        buttons=tuple(
+            Button(title=button["title"], link=button.get("link", ""))
+            for button in fields.get("buttons", ())
+        ),
+        data=fields.get("data", {}),
+        on_missing=fields.get("on_missing", "fail"),
+    )
+
+
+def build_link_rules(
+    version: CampaignVersion | None, *, sender: Sender, name: str
+) -> LinkRules:
+    """UTM parameters of the campaign, schemes of the brand."""
+    utm: dict[str, str] = {}
+    if version is not None:
+        named = {
+            "utm_source": version.utm_source,
+            "utm_medium": version.utm_medium,
+            "utm_campaign": version.utm_campaign or slugify(name),
+            "utm_content": version.utm_content,
+        }
+        utm = {key: value for key, value in named.items() if value}
+    return LinkRules(
+        utm=utm,
+        app_schemes=tuple(sender.brand.app_schemes),
+        allow_loopback_images=sender.kind == Sender.Kind.SANDBOX,
+    )
+
+
+class _Sources:
+    """What a batch's templates may look up, read once for all rows."""
+
+    def __init__(self, deliveries: Sequence[Delivery]) -> None:
+        self._events = _read_trigger_events(deliveries)
+        self._orders = _read_last_orders(deliveries)
+        self._products: dict[str, Mapping[str, Any] | None] = {}
+
+    def context_for(
+        self, row: Delivery, contact: Contact, *, sender: Sender, at: datetime
+    ) -> dict[str, Any]:
+        event = self._events.get(row.trigger_event_id)
+        return build_context(
+            customer=describe_customer(contact),
+            event={"name": event.name, "properties": event.properties}
+            if event
+            else None,
+            campaign={
+                "id": row.campaign_id,
+                "name": row.campaign.name if row.campaign else "",
+            },
+            products=self.load_product,
+            brand={
+                "name": sender.brand.name,
+                "website": sender.brand.website,
+                "timezone": sender.brand.time_zone,
+            },
+            last_items=self._orders.get(row.contact_id, ()),
+            now=at,
+        )
+
+    def load_product(self, code: str) -> Mapping[str, Any] | None:
+        if code not in self._products:
+            product = Product.objects.filter(code=code).first()
+            self._products[code] = describe_product(product) if product else None
+        return self._products[code]
+
+
+def describe_customer(contact: Contact) -> dict[str, Any]:
+    """A contact as templates see one."""
+    return {
+        "id": contact.external_id or str(contact.uuid),
+        "external_id": contact.external_id,
+        "email": contact.email,
+        "phone": contact.phone,
+        "locale": contact.locale,
+        "timezone": contact.time_zone,
+        "traits": contact.traits,
+    }
+
+
+def describe_product(product: Product) -> dict[str, Any]:
+    """A product as templates see one; its attributes never hide a column."""
+    return {
+        **product.attributes,
+        "code": product.code,
+        "name": product.name,
+        "url": product.url,
+        "image_url": product.image_url,
+        "price": product.price,
+        "was_price": product.was_price,
+        "currency": product.currency,
+        "category": product.category,
+        "stock": product.stock,
+    }
+
+
+def _read_trigger_events(deliveries: Sequence[Delivery]) -> dict[Any, Event]:
+    keys = {
+        row.trigger_event_id: row.trigger_event_at
+        for row in deliveries
+        if row.trigger_event_id
+    }
+    if not keys:
+        return {}
+    # The times let PostgreSQL look into the right partitions only.
+    rows = Event.objects.filter(id__in=list(keys), occurred_at__in=set(keys.values()))
+    return {row.pk: row for row in rows}
+
+
+def _read_last_orders(
+    deliveries: Sequence[Delivery],
+) -> dict[int, list[Mapping[str, Any]]]:
+    """Lines of each person's newest order, for messages that name one."""
+    return Event.objects.last_lines(
+        [row.contact_id for row in deliveries], name="Order Completed"
+    )
+
+
+def describe_text(push: RenderedPush) -> dict[str, Any]:
+    """What the person is shown, as it is kept and shown to staff."""
+    return {
+        "title": push.title,
+        "body": push.body,
+        "image_url": push.image_url,
+        "link": push.link,
+        "buttons": [
+            {"title": button.title, "link": button.link} for button in push.buttons
+        ],
+    }
+
+
+def build_push(
+    row: Delivery, rendered: RenderedPush, *, device: Device, ttl_s: int
+) -> OutgoingPush:
+    """One POST's worth: the text, and what the app needs to report on it."""
+    return OutgoingPush(
+        delivery_id=str(row.pk),
+        token=device.token,
+        fid=device.fid,
+        platform=device.platform,
+        title=rendered.title,
+        body=rendered.body,
+        image_url=rendered.image_url,
+        link=rendered.link,
+        sound=rendered.sound,
+        buttons=tuple(
+            PushButton(id=str(index), title=button.title, link=button.link)
+            for index, button in enumerate(rendered.buttons)
+        ),
+        data={
+            **rendered.data,
+            "apropos_token": sign_report(row.pk),
+            "apropos_url": f"{settings.SITE_URL}/v1/push/{row.pk}/events",
+        },
+        ttl_s=ttl_s,
+        analytics_label=f"campaign-{row.campaign_id}" if row.campaign_id else "",
+        high_priority=row.purpose_class == "transactional",
+        channel_id=rendered.channel_id,
+        badge=rendered.badge,
+    )
