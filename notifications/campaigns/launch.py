@@ -1,0 +1,92 @@
+"""Launch, pause, resume, cancel: staff's hands on a campaign, each one function."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from crm.models.audit import record_audit
+from notifications.campaigns.runs import find_first_run
+from notifications.decisioning.facts import read_clock
+from notifications.models import Campaign, CampaignVersion, Delivery
+
+
+def launch_campaign(campaign: Campaign, *, by: Any) -> Campaign:
+    """Draft → scheduled or running. Raises ValidationError naming what is missing."""
+    version = campaign.current_version
+    if version is None:
+        raise ValidationError("There is nothing to launch yet: save it first.")
+    _check_complete(version)
+    at = read_clock()
+    with transaction.atomic():
+        campaign.schedule(
+            at=at, by=_as_user(by), next_run_at=find_first_run(version, at=at)
+        )
+        record_audit(
+            actor=by,
+            action="launched",
+            on=campaign,
+            changes={"version": version.number},
+        )
+    return campaign
+
+
+def _check_complete(version: CampaignVersion) -> None:
+    faults: dict[str, str] = {}
+    if version.template_version_id is None:
+        faults["title"] = "Write the message first."
+    if version.sender_id is None:
+        faults["sender"] = f"There is no sender for {version.channel} yet."
+    if version.offer_ends_at and version.offer_ends_at <= datetime.now(UTC):
+        faults["offer_ends_at"] = "The offer is over already."
+    if faults:
+        raise ValidationError(faults)
+    version.full_clean(exclude=["created_by"])
+
+
+def pause_campaign(campaign: Campaign, *, by: Any, reason: str = "") -> Campaign:
+    """Stop new sends at once; rows in hand stop at the gate."""
+    with transaction.atomic():
+        campaign.pause(at=read_clock(), reason=reason or "Paused by staff.")
+        record_audit(actor=by, action="paused", on=campaign, reason=reason)
+    return campaign
+
+
+def resume_campaign(campaign: Campaign, *, by: Any) -> Campaign:
+    """Go on with the rest; what expired meanwhile ends as expired."""
+    with transaction.atomic():
+        campaign.resume()
+        record_audit(actor=by, action="resumed", on=campaign)
+    return campaign
+
+
+def cancel_campaign(campaign: Campaign, *, by: Any, reason: str = "") -> int:
+    """End it for good; answers how many pending messages were cancelled."""
+    with transaction.atomic():
+        at = read_clock()
+        campaign.cancel(at=at)
+        stopped = (
+            campaign.deliveries.pending()
+            .filter(maybe_sent=False)
+            .update(
+                state=Delivery.State.CANCELLED,
+                reason="paused",
+                detail="Cancelled by staff.",
+                finished_at=at,
+            )
+        )
+        record_audit(
+            actor=by,
+            action="cancelled",
+            on=campaign,
+            reason=reason,
+            changes={"cancelled": stopped},
+        )
+    return stopped
+
+
+def _as_user(by: Any) -> Any:
+    return by if hasattr(by, "get_username") else None

@@ -1,0 +1,175 @@
+"""The story: what happens to an event, and what happens on every tick.
+
+`process_events` takes accepted events in hand; `tick` does what time alone makes
+due. Both may be called by anyone, any number of times, at once: what they find is
+in rows, and each row is taken once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import DatabaseError, connection, transaction
+
+from crm.models import Contact, PendingEvent
+from notifications.analytics.conversions import match_conversions
+from notifications.campaigns.runs import finish_done_campaigns, start_due_runs
+from notifications.campaigns.triggers import (
+    Happened,
+    plan_event_triggers,
+    plan_segment_entries,
+)
+from notifications.decisioning.facts import read_clock
+from notifications.delivery.sweep import sweep_leases
+from segments.membership import Change, touch_contacts
+
+BATCH = 500
+LEASE_S = 60
+STRIKES = 3
+
+# Counted and committed before the work, so that an event that kills its worker is
+# still counted; the lease gives it back after a minute.
+CLAIM = """
+UPDATE crm_pendingevent
+SET attempts = attempts + 1,
+    lease_until = clock_timestamp() + make_interval(secs => %s)
+WHERE id IN (
+    SELECT id FROM crm_pendingevent
+    WHERE quarantined_at IS NULL
+      AND (lease_until IS NULL OR lease_until < clock_timestamp())
+    ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED)
+RETURNING id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Processed:
+    """What one batch of events brought about."""
+
+    events: int = 0
+    membership_changes: int = 0
+    conversions: int = 0
+    planned: int = 0
+
+
+def process_events(*, limit: int = BATCH) -> Processed:
+    """Apply the effects of the next pending events, each exactly once.
+
+    1. Lease a batch and count the attempt, in a transaction of its own.
+    2. In one transaction: delete the rows, lock the contacts in id order, move
+       memberships, match conversions, plan what they trigger.
+    3. A batch that fails is halved until the one at fault stands alone; three
+       strikes quarantine it, and staff see it.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(CLAIM, [LEASE_S, limit])
+        ids = sorted(row[0] for row in cursor.fetchall())
+    if not ids:
+        return Processed()
+    _quarantine_repeaters(ids)
+    return _process_or_halve(ids)
+
+
+def _process_or_halve(ids: Sequence[int]) -> Processed:
+    try:
+        return _process_batch(ids)
+    except DatabaseError as error:
+        if len(ids) == 1:
+            _note_strike(ids[0], error)
+            return Processed()
+        middle = len(ids) // 2
+        first, second = (
+            _process_or_halve(part) for part in (ids[:middle], ids[middle:])
+        )
+        return _add(first, second)
+
+
+def _process_batch(ids: Sequence[int]) -> Processed:
+    with transaction.atomic():
+        rows = list(
+            PendingEvent.objects.filter(pk__in=ids, quarantined_at=None)
+            .select_for_update(skip_locked=True)
+            .order_by("pk")
+        )
+        if not rows:
+            return Processed()
+        contact_ids = sorted({row.contact_id for row in rows})
+        Contact.objects.lock_in_order(contact_ids)
+        changes = _touch_segments(rows)
+        events = [
+            Happened(row.event_id, row.occurred_at, row.contact_id, row.name)
+            for row in rows
+        ]
+        result = Processed(
+            events=len(rows),
+            membership_changes=len(changes),
+            conversions=match_conversions(events),
+            planned=plan_event_triggers(events) + plan_segment_entries(),
+        )
+        PendingEvent.objects.filter(pk__in=[row.pk for row in rows]).delete()
+    return result
+
+
+def _touch_segments(rows: Sequence[PendingEvent]) -> list[Change]:
+    """Re-judge memberships: by the names of events, or all where a profile moved.
+
+    Names with a `$` stand for changes of profile, device or identity.
+    """
+    at = read_clock()
+    profiles = {row.contact_id for row in rows if row.name.startswith("$")}
+    events = [row for row in rows if row.contact_id not in profiles]
+    changes = touch_contacts(profiles, at=at) if profiles else []
+    if events:
+        changes += touch_contacts(
+            {row.contact_id for row in events},
+            at=at,
+            event_names={row.name for row in events},
+        )
+    return changes
+
+
+def _quarantine_repeaters(ids: Sequence[int]) -> None:
+    """Set aside events that were taken in hand before and never put down."""
+    PendingEvent.objects.filter(pk__in=ids, attempts__gt=STRIKES).update(
+        quarantined_at=read_clock(), last_error="Stopped a worker 3 times."
+    )
+
+
+def _note_strike(pending_id: int, error: DatabaseError) -> None:
+    row = PendingEvent.objects.filter(pk=pending_id)
+    row.update(last_error=str(error)[:2_000], lease_until=None)
+    row.filter(attempts__gte=STRIKES).update(quarantined_at=read_clock())
+
+
+def _add(first: Processed, second: Processed) -> Processed:
+    return Processed(
+        events=first.events + second.events,
+        membership_changes=first.membership_changes + second.membership_changes,
+        conversions=first.conversions + second.conversions,
+        planned=first.planned + second.planned,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Ticked:
+    """What one tick found to do."""
+
+    planned: int
+    finished: int
+    swept: int
+
+
+def tick() -> Ticked:
+    """Everything that time alone makes due, in the order that data takes.
+
+    1. Runs whose time has come are planned.
+    2. Memberships that changed by themselves start their campaigns.
+    3. Leases of workers that died are given back.
+    4. Campaigns with nothing left to send are finished.
+    """
+    planned = start_due_runs()
+    with transaction.atomic():
+        planned += plan_segment_entries()
+    sweep = sweep_leases()
+    return Ticked(planned, finish_done_campaigns(), sweep.returned + sweep.unknown)

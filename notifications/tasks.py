@@ -1,0 +1,42 @@
+"""Doorbells: each task is one call, safe to run twice, and may be lost."""
+
+from __future__ import annotations
+
+from celery import current_app, shared_task
+
+from notifications import pipeline
+from notifications.delivery.send import send_due
+
+# A task ends well before the broker would think it lost; what is left is rung for
+# again, or found by the next tick.
+BUDGET_S = 40.0
+
+
+@shared_task(time_limit=120)
+def process_events() -> None:
+    """Take pending events in hand until none is left, then ring for sending."""
+    planned = 0
+    while (done := pipeline.process_events()).events:
+        planned += done.planned
+    if planned:
+        ring("notifications.tasks.send_deliveries")
+
+
+@shared_task(time_limit=120)
+def send_deliveries() -> None:
+    """Send what is due; ring again where the budget ended before the work."""
+    if send_due(budget_s=BUDGET_S):
+        ring("notifications.tasks.send_deliveries")
+
+
+@shared_task(time_limit=120)
+def tick() -> None:
+    """Plan what time made due, then ring for events and sending: the back-up bell."""
+    pipeline.tick()
+    ring("notifications.tasks.process_events")
+    ring("notifications.tasks.send_deliveries")
+
+
+def ring(name: str) -> None:
+    """Ask for a task by name; a ring that is lost costs one tick."""
+    current_app.send_task(name, retry=False, expires=60)
