@@ -16,7 +16,6 @@ from django.utils import timezone
 from crm.models.contact import Contact
 from crm.models.ids import make_uuid7
 
-
 LAST_LINES = """
 SELECT wanted.id, coalesce(last.properties -> 'products', '[]')::text
 FROM unnest(%s::bigint[]) AS wanted (id)
