@@ -46,10 +46,8 @@ def build_context(
 ) -> dict[str, Any]:
     """The roots of a template; absent ones are missing values, not empty objects.
 
-    `customer` holds the contact's columns and a `traits` mapping; `event` holds `name`
-    and a `properties` mapping; `last_items` what the person last touched or bought,
-    newest first. `product` is the one named by `product_code`, else by the event, and
-    is loaded only when a template asks for it.
+    `customer` holds columns and `traits`, `event` a name and `properties`; `last_items`
+    are the newest first. `product` is named by `product_code`, else by the event.
     """
     zone = _find_zone(customer.get("timezone"), (brand or {}).get("timezone"))
     context: dict[str, Any] = {
@@ -57,24 +55,22 @@ def build_context(
         "now": now.astimezone(zone),
         "last_items": list(last_items),
     }
+    told = None if event is None else _flatten_event(event)
     given = {"campaign": campaign, "brand": brand, "journey": journey}
+    given |= {"event": told, "trigger": told}
     context |= {name: values for name, values in given.items() if values is not None}
-    properties: Mapping[str, Any] = {}
-    if event is not None:
-        properties = event.get("properties") or {}
-        context["event"] = {
-            **properties,
-            "properties": properties,
-            "name": event.get("name"),
-        }
-        context["trigger"] = context["event"]
     if products is not None:
-        catalog = Catalog(products)
-        context["catalog"] = {"products": catalog}
-        code = product_code or find_product_code(properties)
-        if code:
-            context["product"] = CatalogProduct(catalog, code)
+        code = product_code or find_product_code((told or {}).get("properties", {}))
+        context |= _build_shelf(products, code)
     return context
+
+
+def _build_shelf(products: ProductLoader, code: str | None) -> dict[str, Any]:
+    catalog = Catalog(products)
+    shelf: dict[str, Any] = {"catalog": {"products": catalog}}
+    if code:
+        shelf["product"] = CatalogProduct(catalog, code)
+    return shelf
 
 
 def find_product_code(properties: Mapping[str, Any]) -> str | None:
@@ -133,6 +129,11 @@ class CatalogProduct(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._catalog[self.code])
+
+
+def _flatten_event(event: Mapping[str, Any]) -> dict[str, Any]:
+    properties: Mapping[str, Any] = event.get("properties") or {}
+    return {**properties, "properties": properties, "name": event.get("name")}
 
 
 def _flatten_customer(customer: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from dateutil import parser as date_parser
 from liquid import Environment
-from liquid.exceptions import FilterArgumentError, FilterError
+from liquid.exceptions import LiquidError, UndefinedError
 
 from notifications.content.dialect import (
     MAX_ITEMS,
@@ -24,6 +24,7 @@ from notifications.content.dialect import (
     LimitError,
     MessageContext,
     MissingValue,
+    RefusedError,
     print_value,
 )
 
@@ -193,26 +194,38 @@ def _guard_filter(
     def apply_filter(
         context: MessageContext, value: object, /, *args: object, **kwargs: object
     ) -> object:
-        if name != "default":
-            _require_value(value)
-            for argument in args:
-                _require_value(argument)
-        context.spend(_count_work(name, value))
-        if name in _TEXT_FILTERS:
-            value, args = print_value(value), tuple(_print_argument(a) for a in args)
-        elif isinstance(value, Mapping) and name not in _OBJECT_FILTERS:
-            raise FilterArgumentError(f"{name} does not take an object", token=None)
-        _check_growth(name, value, args)
+        value, args = _prepare_values(name, context, value, args)
         inner = (context, *args) if wants_context else args
         try:
             result = function(value, *inner, **extra, **kwargs)
-        except FILTER_FAULTS as error:
-            raise FilterError(f"{name}: {error}"[:200], token=None) from error
+        except (RefusedError, UndefinedError):
+            raise
+        # The library's own words quote the value, which is somebody's trait.
+        except (LiquidError, *FILTER_FAULTS) as error:
+            message = f"{name} does not work with this value or these arguments"
+            raise RefusedError(message, token=None) from error
         if result is not value:
             _check_size(name, result)
         return result
 
     return apply_filter
+
+
+def _prepare_values(
+    name: str, context: MessageContext, value: object, args: tuple[object, ...]
+) -> tuple[object, tuple[object, ...]]:
+    """What the filter may see, once it is paid for and within the limits."""
+    if name != "default":
+        _require_value(value)
+        for argument in args:
+            _require_value(argument)
+    context.spend(_count_work(name, value))
+    if name in _TEXT_FILTERS:
+        value, args = print_value(value), tuple(_print_argument(a) for a in args)
+    elif isinstance(value, Mapping) and name not in _OBJECT_FILTERS:
+        raise RefusedError(f"{name} does not take an object", token=None)
+    _check_growth(name, value, args)
+    return value, args
 
 
 def _require_value(value: object) -> None:
@@ -288,9 +301,9 @@ def format_date(value: object, context: MessageContext, pattern: object = "") ->
     moment = _read_moment(value, context)
     shape = print_value(pattern)
     if len(shape) > MAX_DATE_CHARS or _DATE_WIDTH.search(shape):
-        raise FilterArgumentError("date: the format is not valid", token=None)
+        raise RefusedError("date: the format is not valid", token=None)
     if moment is None:
-        raise FilterArgumentError("date: the value is not a date", token=None)
+        raise RefusedError("date: the value is not a date", token=None)
     return moment.strftime(shape) if shape else str(value)
 
 

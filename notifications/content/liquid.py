@@ -14,20 +14,22 @@ from liquid.static_analysis import TemplateAnalysis
 from notifications.content.dialect import (
     MAX_ITEMS,
     MAX_VALUE_BYTES,
-    AbortMessageTag,
-    AbortTag,
-    EchoValueTag,
     MessageContext,
     MissingValue,
     TextBuffer,
-    ValueTag,
-    WeighedForTag,
 )
 from notifications.content.errors import Problem, RenderError
 from notifications.content.filters import (
     ALLOWED_FILTERS,
     FILTER_FAULTS,
     guard_filters,
+)
+from notifications.content.tags import (
+    AbortMessageTag,
+    AbortTag,
+    EchoValueTag,
+    ValueTag,
+    WeighedForTag,
 )
 
 # What a template may name; `trigger` is Customer.io's word for the event's properties.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from notifications.content.links import (
@@ -94,6 +94,7 @@ _URL_PART = st.text(
 _QUERY = st.text(st.characters(exclude_characters="#", exclude_categories=("Cs", "Cc")))
 
 
+@settings(deadline=None)
 @given(path=_URL_PART, query=_QUERY, fragment=st.text(max_size=8))
 def test_merging_twice_changes_nothing(path: str, query: str, fragment: str) -> None:
     url = f"https://a.no/{path}?{query}#{fragment}"

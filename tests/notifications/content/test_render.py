@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from notifications.content.errors import RenderAborted, RenderError
@@ -122,6 +122,7 @@ def test_what_does_not_fit_even_without_a_body_is_too_long() -> None:
     assert caught.value.reason == "too_long"
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1), st.text(min_size=1))
 def test_any_text_leaves_clean_and_within_the_payload(title: str, body: str) -> None:
     content = PushContent(title="Hi {{ c.a }}", body="So {{ c.b }}")

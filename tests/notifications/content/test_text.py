@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from notifications.content.text import (
@@ -65,6 +65,7 @@ def test_text_at_its_limit_is_left_alone() -> None:
     assert truncate_graphemes("x" * 66, 65) == "x" * 64 + ELLIPSIS
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=("Cs",))), st.integers(0, 50))
 def test_truncated_text_fits_and_begins_like_the_whole(text: str, limit: int) -> None:
     short = truncate_graphemes(text, limit)
@@ -75,6 +76,7 @@ def test_truncated_text_fits_and_begins_like_the_whole(text: str, limit: int) ->
     assert truncate_graphemes(short, limit) == short
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=("Cs",))), st.integers(0, 60))
 def test_fitted_text_is_within_its_bytes(text: str, limit_bytes: int) -> None:
     short = fit_bytes(text, limit_bytes)
@@ -83,6 +85,7 @@ def test_fitted_text_is_within_its_bytes(text: str, limit_bytes: int) -> None:
     assert text.startswith(short.removesuffix(ELLIPSIS))
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_cleaned_text_is_clean_and_stays_so(text: str) -> None:
     once = clean_text(text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from notifications.content.liquid import render_text
@@ -42,6 +42,7 @@ def test_tokens_become_liquid_and_the_rest_stays(
     assert translate_tokens(source) == (source if expected is None else expected)
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from(list("{}|%$ab.'\" \n_1"))))
 def test_translating_twice_changes_nothing(source: str) -> None:
     once = translate_tokens(source)
