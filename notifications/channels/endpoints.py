@@ -13,12 +13,12 @@ TOKEN_ENDPOINT = "https://oauth2.googleapis.com/token"  # noqa: S105 - an addres
 
 def is_loopback(url: str) -> bool:
     """Whether this URL names this machine and nothing else."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or parts.username or parts.password:
-        return False
-    if parts.hostname == "localhost":
-        return True
     try:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or "@" in parts.netloc:
+            return False
+        if parts.hostname == "localhost":
+            return True
         return ipaddress.ip_address(parts.hostname or "").is_loopback
     except ValueError:
         return False

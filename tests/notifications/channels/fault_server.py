@@ -115,6 +115,8 @@ class FaultServer:
         return self
 
     def __exit__(self, *_error: object) -> None:
+        # Wakes the accepting thread, which would keep the port open.
+        self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
     @property

@@ -43,6 +43,7 @@ def test_events_go_to_this_site_whatever_the_data_says() -> None:
         {"data": {"buttons": '[1, {"id": "x"}]'}},
         {"notification": None},
         {"notification": {"image": "javascript:alert(1)"}},
+        {"notification": {"image": "//[::1"}},
     ],
 )
 def test_odd_messages_make_plain_cards(message: dict[str, Any]) -> None:
