@@ -1,0 +1,187 @@
+"""Making, editing and filling segments: each change a version and an audit row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, transaction
+from django.utils.text import slugify
+
+from crm.models.audit import record_audit
+from crm.ports.facts import RuleError, Sql
+from segments.diff import LOCK_CLASS, Diff, lock_segment, write_diff
+from segments.models import Segment, SegmentVersion
+from segments.rules.condition import Rule
+from segments.rules.describe import describe
+from segments.rules.membership import InSegment, check_references, find_reachable
+from segments.rules.validate import parse_rule
+
+SLUG_MAX = 90
+
+
+class SegmentInUse(ValueError):
+    """A segment that other segments name cannot be deleted."""
+
+
+def check_rule(data: Any, *, slug: str = "") -> Rule:
+    """The rule in `data`, its references checked too, or RuleError."""
+    rule = parse_rule(data)
+    wanted = {
+        leaf.condition.slug: f"{leaf.path}.segment"
+        for leaf in rule.leaves()
+        if isinstance(leaf.condition, InSegment)
+    }
+    check_references(slug, wanted, Segment.objects.reference_map() if wanted else {})
+    return rule
+
+
+def save_segment(
+    *,
+    name: str,
+    rule: Any,
+    actor: Any,
+    segment: Segment | None = None,
+    description: str = "",
+    kind: str = Segment.Kind.DYNAMIC,
+) -> Segment:
+    """Create a segment, or edit one; a changed rule becomes a new version.
+
+    The segment is then `building`: `segments.tasks.refresh_segments` or a call of
+    `refresh_segment` builds it, while the old members stay. RuleError where the
+    rule is wrong; nothing is kept then.
+    """
+    with transaction.atomic():
+        _lock_references()
+        created = segment is None
+        segment = segment or Segment(
+            slug=make_slug(name),
+            kind=kind,
+            created_by=actor if hasattr(actor, "pk") else None,
+        )
+        parsed = check_rule(rule, slug=segment.slug)
+        changes = {} if created else _list_changes(segment, name, description)
+        segment.name, segment.description = name, description
+        segment.save()
+        version = _add_version(segment, rule, parsed, actor=actor)
+        if version is not None:
+            changes["version"] = version.number
+        if changes:
+            action = "created" if created else "edited"
+            record_audit(actor=actor, action=action, on=segment, changes=changes)
+        return segment
+
+
+def _lock_references() -> None:
+    """One edit at a time: two at once could close a ring neither of them sees."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, -2)", [LOCK_CLASS])
+
+
+def make_slug(name: str) -> str:
+    """A free slug made of the name."""
+    base = slugify(name)[:SLUG_MAX] or "segment"
+    taken = set(
+        Segment.objects.filter(slug__startswith=base).values_list("slug", flat=True)
+    )
+    if base not in taken:
+        return base
+    return next(
+        slug for n in range(2, len(taken) + 3) if (slug := f"{base}-{n}") not in taken
+    )
+
+
+def _list_changes(segment: Segment, name: str, description: str) -> dict[str, Any]:
+    before = {"name": segment.name, "description": segment.description}
+    after = {"name": name, "description": description}
+    return {
+        key: [before[key], after[key]] for key in after if before[key] != after[key]
+    }
+
+
+def _add_version(
+    segment: Segment, data: Any, rule: Rule, *, actor: Any
+) -> SegmentVersion | None:
+    """The new version, now current; None where the rule is as it was."""
+    current = segment.current_version
+    if current is not None and current.rule == data:
+        return None
+    mentions = rule.mentions()
+    version = SegmentVersion.objects.create(
+        segment=segment,
+        number=current.number + 1 if current else 1,
+        rule=data,
+        summary=describe(rule),
+        event_names=sorted(mentions.events),
+        trait_names=sorted(mentions.traits),
+        segment_slugs=sorted(mentions.segments),
+        created_by=actor if hasattr(actor, "pk") else None,
+    )
+    segment.current_version = version
+    segment.state, segment.failure = Segment.State.BUILDING, ""
+    segment.save(update_fields=["current_version", "state", "failure"])
+    _set_depths(segment.slug)
+    return version
+
+
+def _set_depths(slug: str) -> None:
+    """Depth of this segment and of all that depend on it."""
+    known = Segment.objects.reference_map()
+    depths: dict[str, int] = {}
+
+    def measure(one: str) -> int:
+        if one not in depths:
+            inner = [measure(target) for target in known.get(one, ())]
+            depths[one] = 1 + max(inner) if inner else 0
+        return depths[one]
+
+    for one in known:
+        if one == slug or slug in find_reachable(one, known):
+            Segment.objects.filter(slug=one).update(depth=measure(one))
+
+
+def set_members(
+    segment: Segment, contact_ids: Iterable[int], *, actor: Any, at: datetime
+) -> Diff:
+    """Make these contacts the members of a static segment."""
+    if segment.kind != Segment.Kind.STATIC:
+        raise ValueError("only a static segment is filled by hand")
+    ids = sorted(set(contact_ids))
+    with transaction.atomic():
+        lock_segment(segment.pk, shared=False)
+        wanted = Sql(
+            "SELECT c.id AS contact_id FROM crm_contact c WHERE "
+            "c.id = ANY(%s::bigint[]) AND c.canonical_id IS NULL "
+            "AND c.erased_at IS NULL",
+            (ids,),
+        )
+        diff = write_diff(segment, wanted, at=at, reason="changed by hand")
+        segment.finish_build(at=at, size=len(ids))
+        changes = {"entered": diff.entered, "left": diff.left}
+        record_audit(actor=actor, action="filled", on=segment, changes=changes)
+    return diff
+
+
+def delete_segment(segment: Segment, *, actor: Any) -> None:
+    """Delete a segment that no other segment names."""
+    with transaction.atomic():
+        _lock_references()
+        naming = Segment.objects.depending_on(segment.slug)
+        if names := ", ".join(naming.values_list("name", flat=True)):
+            raise SegmentInUse(f"used by {names}")
+        lock_segment(segment.pk, shared=False)
+        record_audit(actor=actor, action="deleted", on=segment)
+        Segment.objects.filter(pk=segment.pk).update(current_version=None)
+        segment.delete()
+
+
+__all__ = [
+    "RuleError",
+    "SegmentInUse",
+    "check_rule",
+    "delete_segment",
+    "make_slug",
+    "save_segment",
+    "set_members",
+]

@@ -1,0 +1,355 @@
+"""Who entered, who left, and why: full refreshes, touches and the clock.
+
+Callers lock the contacts they touch in id order, before. Segments are then taken
+in order of (depth, id), by everybody, so waits never form a ring.
+"""
+
+from __future__ import annotations
+
+import heapq
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import DataError, OperationalError, connection, transaction
+
+from crm.models import Contact
+from segments.diff import (
+    LOCK_CLASS,
+    Diff,
+    apply_rule,
+    lock_segment,
+    wait_for_touches,
+)
+from segments.models import (
+    ContactClock,
+    Membership,
+    MembershipChange,
+    Segment,
+)
+
+logger = logging.getLogger(__name__)
+
+ENTERED = MembershipChange.Action.ENTERED.value
+LEFT = MembershipChange.Action.LEFT.value
+# After this many changed rows the planner's statistics are worth renewing.
+ANALYZE_ROWS = 10_000
+# A live segment is compared with the full base this often, come what may.
+RECHECK_AFTER = timedelta(hours=24)
+# Sizes up to this many are counted on every tick, larger ones once a minute.
+COUNT_ALWAYS_MAX = 50_000
+COUNT_EVERY = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One contact entered or left one segment."""
+
+    segment_id: int
+    contact_id: int
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """What the clock did: rows looked at, and who moved."""
+
+    looked: int
+    changes: tuple[Change, ...]
+
+
+# --- Reading ---
+
+
+def member_ids_sql(segment: Segment) -> tuple[str, list[int]]:
+    """`SELECT contact_id …` of the members, for INSERT … SELECT."""
+    return (
+        "SELECT m.contact_id FROM segments_membership m WHERE m.segment_id = %s",
+        [segment.pk],
+    )
+
+
+def is_member(segment: Segment, contact_id: int) -> bool:
+    return Membership.objects.of_segment(segment).filter(contact_id=contact_id).exists()
+
+
+def count_members(segment: Segment) -> int:
+    """Exact, by the index."""
+    return Membership.objects.of_segment(segment).count()
+
+
+def contact_segments(contact_id: int) -> list[Segment]:
+    """The segments this contact is in now, by name."""
+    return list(Segment.objects.with_contact(contact_id))
+
+
+# --- Full refresh ---
+
+
+def refresh_segment(segment: Segment, *, at: datetime, reason: str = "") -> Diff:
+    """Compare the whole base with the rule and write the difference.
+
+    1. Let touches that began before this segment existed come to their end.
+    2. Alone on this segment: diff, clocks, state.
+    3. Pass the changes on to segments that name this one.
+
+    A failure of the database (a timeout, a number out of range) leaves the old
+    membership, is kept on the segment for staff, and is raised.
+    """
+    wait_for_touches()
+    try:
+        with transaction.atomic():
+            lock_segment(segment.pk, shared=False)
+            segment = Segment.objects.select_related("current_version").get(
+                pk=segment.pk
+            )
+            diff = _rebuild_membership(segment, at=at, reason=reason)
+            _pass_on(segment, diff, at=at)
+    except (DataError, OperationalError) as error:
+        segment.fail_build(str(error).splitlines()[0])
+        raise
+    if diff.size >= ANALYZE_ROWS:
+        analyze_memberships()
+    return diff
+
+
+def _rebuild_membership(segment: Segment, *, at: datetime, reason: str) -> Diff:
+    first = segment.refreshed_at is None
+    edited = segment.state == Segment.State.BUILDING
+    if edited:
+        # Clocks of the older rule would only cost looks.
+        ContactClock.objects.filter(segment=segment).delete()
+    words = reason or (
+        "the segment was built"
+        if first
+        else f"the rule was edited (version {segment.current_version.number})"
+        if edited and segment.current_version
+        else "the segment was checked"
+    )
+    diff = apply_rule(segment, at=at, reason=words, handled=first)
+    segment.finish_build(at=at, size=count_members(segment))
+    return diff
+
+
+def _pass_on(segment: Segment, diff: Diff, *, at: datetime) -> None:
+    """Let the segments that name this one follow its changes."""
+    dependents = list(Segment.objects.depending_on(segment.slug).in_order())
+    if not diff.size or not dependents:
+        return
+    if diff.entered_ids is None or diff.left_ids is None:
+        # Too many to name: the tick rebuilds them.
+        ids = [dependent.pk for dependent in dependents]
+        Segment.objects.filter(pk__in=ids).update(state=Segment.State.BUILDING)
+        return
+    moved = [*diff.entered_ids, *diff.left_ids]
+    wave = _Wave(at=at, reason=f"“{segment.name}” changed")
+    for dependent in dependents:
+        wave.add(dependent, moved)
+    wave.run()
+
+
+def refresh_waiting_segments(at: datetime) -> int:
+    """Build what was made or edited, and recheck what was not for a day."""
+    waiting = Segment.objects.building() | Segment.objects.filter(
+        kind=Segment.Kind.DYNAMIC,
+        state=Segment.State.LIVE,
+        refreshed_at__lt=at - RECHECK_AFTER,
+    )
+    built = 0
+    for pk in waiting.in_order().values_list("pk", flat=True):
+        try:
+            refresh_segment(Segment(pk=pk), at=at)
+            built += 1
+        except (DataError, OperationalError):
+            # Shown on the segment; the others must not wait for it.
+            logger.exception("segment %s could not be built", pk)
+    return built
+
+
+def analyze_memberships() -> None:
+    """Stale statistics turn a diff of seconds into one of minutes."""
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE segments_membership, segments_contactclock")
+
+
+# --- Touch ---
+
+
+def touch_contacts(
+    contact_ids: Iterable[int],
+    *,
+    at: datetime,
+    event_names: Iterable[str] | None = None,
+    trait_names: Iterable[str] | None = None,
+) -> list[Change]:
+    """Re-judge these contacts, inside the caller's transaction, contacts locked.
+
+    Asks the live segments that mention one of the event names or traits; with
+    neither given, every live segment. Contacts never judged before, or whose
+    profile turned out older, are judged by every segment. A device that came,
+    changed or went is the trait `crm.ports.facts.DEVICE_CHANGED`.
+    """
+    ids = sorted(set(contact_ids))
+    if not ids:
+        return []
+    lock_segment(0, shared=True)
+    everything = event_names is None and trait_names is None
+    events, traits = list(event_names or ()), list(trait_names or ())
+    strangers = _judge_first_time(ids)
+    live = Segment.objects.kept_live()
+    moved = live if everything else live.moved_by(events=events, traits=traits)
+    wave = _Wave(at=at, reason=_word_touch(events, traits))
+    for segment in moved:
+        wave.add(segment, ids)
+    if strangers and not everything:
+        for segment in live:
+            wave.add(segment, strangers)
+    return wave.run()
+
+
+def _word_touch(events: Sequence[str], traits: Sequence[str]) -> str:
+    parts = []
+    if events:
+        shown = ", ".join(f"“{name}”" for name in sorted(set(events))[:3])
+        parts.append(f"after {shown}" + (" and more" if len(set(events)) > 3 else ""))
+    if traits:
+        parts.append(f"profile changed: {', '.join(sorted(set(traits))[:5])}")
+    return "; ".join(parts) or "looked at again"
+
+
+def _judge_first_time(ids: list[int]) -> list[int]:
+    """Contacts not judged yet, or judged as younger than they are; noted now."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO segments_judgedcontact AS j (contact_id, known_since) "
+            "SELECT c.id, c.known_since FROM crm_contact c "
+            "LEFT JOIN segments_judgedcontact old ON old.contact_id = c.id "
+            "WHERE c.id = ANY(%s::bigint[]) "
+            "AND old.known_since IS DISTINCT FROM c.known_since ORDER BY c.id "
+            "ON CONFLICT (contact_id) DO UPDATE "
+            "SET known_since = excluded.known_since RETURNING contact_id",
+            [ids],
+        )
+        return [contact_id for (contact_id,) in cursor.fetchall()]
+
+
+class _Wave:
+    """Segments with the contacts each must judge again, run in lock order.
+
+    A change passes on to the segments that name the changed one; they are deeper,
+    so each segment runs once.
+    """
+
+    def __init__(self, *, at: datetime, reason: str) -> None:
+        self._at = at
+        self._reason = reason
+        self._segments: dict[int, Segment] = {}
+        self._contacts: dict[int, set[int]] = defaultdict(set)
+        self._queue: list[tuple[int, int]] = []
+        self._dependents: dict[str, list[Segment]] | None = None
+
+    def add(self, segment: Segment, contacts: Iterable[int]) -> None:
+        if segment.pk not in self._contacts:
+            self._segments[segment.pk] = segment
+            heapq.heappush(self._queue, (segment.depth, segment.pk))
+        self._contacts[segment.pk].update(contacts)
+
+    def run(self) -> list[Change]:
+        changes: list[Change] = []
+        while self._queue:
+            _, pk = heapq.heappop(self._queue)
+            segment, contacts = self._segments[pk], self._contacts.pop(pk)
+            changes += self._judge(segment, sorted(contacts))
+        return changes
+
+    def _judge(self, segment: Segment, contacts: list[int]) -> list[Change]:
+        lock_segment(segment.pk, shared=True)
+        diff = apply_rule(segment, at=self._at, reason=self._reason, contacts=contacts)
+        entered, left = diff.entered_ids or (), diff.left_ids or ()
+        if entered or left:
+            for dependent in self._list_dependents(segment.slug):
+                self.add(dependent, (*entered, *left))
+        return [Change(segment.pk, pk, ENTERED) for pk in entered] + [
+            Change(segment.pk, pk, LEFT) for pk in left
+        ]
+
+    def _list_dependents(self, slug: str) -> list[Segment]:
+        if self._dependents is None:
+            self._dependents = defaultdict(list)
+            naming = Segment.objects.kept_live().exclude(
+                current_version__segment_slugs=[]
+            )
+            for segment in naming:
+                for target in segment.current_version.segment_slugs:
+                    self._dependents[target].append(segment)
+        return self._dependents.get(slug, [])
+
+
+# --- Time ---
+
+
+def expire_memberships(at: datetime, *, limit: int = 2_000) -> Expiry:
+    """Move people whom time alone moves: entries and exits at their second.
+
+    1. Read who is due, without locks.
+    2. Lock their contacts in id order, as every other writer does.
+    3. Take the due clocks; what another worker took meanwhile is gone.
+    4. Judge again, which sets the next clock.
+    """
+    with transaction.atomic():
+        due = ContactClock.objects.due(at)[:limit]
+        pairs = list(due.values_list("segment_id", "contact_id"))
+        if not pairs:
+            return Expiry(0, ())
+        Contact.objects.lock_in_order(sorted({contact for _, contact in pairs}))
+        lock_segment(0, shared=True)
+        taken = _take_clocks(pairs, at)
+        segments = Segment.objects.kept_live().in_bulk({pk for pk, _ in taken})
+        wave = _Wave(at=at, reason="time passed")
+        for segment_id, contact_id in taken:
+            if segment_id in segments:
+                wave.add(segments[segment_id], (contact_id,))
+        return Expiry(len(pairs), tuple(wave.run()))
+
+
+def _take_clocks(pairs: Sequence[tuple[int, int]], at: datetime) -> list[tuple]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM segments_contactclock k USING "
+            "unnest(%s::bigint[], %s::bigint[]) AS p (segment_id, contact_id) "
+            "WHERE k.segment_id = p.segment_id AND k.contact_id = p.contact_id "
+            "AND k.next_change_at <= %s RETURNING k.segment_id, k.contact_id",
+            [[pair[0] for pair in pairs], [pair[1] for pair in pairs], at],
+        )
+        return cursor.fetchall()
+
+
+def count_sizes(at: datetime) -> int:
+    """Renew the sizes that lists show, where somebody moved since; how many."""
+    counted = 0
+    for segment in Segment.objects.exclude(refreshed_at=None):
+        since = (segment.sized_at or segment.created_at) - COUNT_EVERY
+        small = segment.size <= COUNT_ALWAYS_MAX
+        if not small and segment.sized_at and segment.sized_at > at - COUNT_EVERY:
+            continue
+        if segment.changes.filter(at__gt=since).exists():
+            size = count_members(segment)
+            Segment.objects.filter(pk=segment.pk).update(size=size, sized_at=at)
+            counted += 1
+    return counted
+
+
+@contextmanager
+def hold_build_lock() -> Iterator[bool]:
+    """True where no other worker builds; held by this session until the end."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, -1)", [LOCK_CLASS])
+        held = bool(cursor.fetchone()[0])
+        try:
+            yield held
+        finally:
+            if held:
+                cursor.execute("SELECT pg_advisory_unlock(%s, -1)", [LOCK_CLASS])

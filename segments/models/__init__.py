@@ -1,0 +1,15 @@
+"""Segments, their versions, who is in them, and what changed and will change."""
+
+from segments.models.change import MembershipChange
+from segments.models.clock import ContactClock, JudgedContact
+from segments.models.membership import Membership
+from segments.models.segment import Segment, SegmentVersion
+
+__all__ = [
+    "ContactClock",
+    "JudgedContact",
+    "Membership",
+    "MembershipChange",
+    "Segment",
+    "SegmentVersion",
+]

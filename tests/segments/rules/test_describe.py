@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from segments.rules.describe import describe
+from segments.rules.validate import parse_rule
+
+WEEK = {"amount": 7, "unit": "days"}
+HOUR = {"amount": 1, "unit": "hours"}
+VIEWED = {"type": "event", "name": "Viewed"}
+PRO = {"type": "attribute", "trait": "plan", "op": "equals", "value": "pro"}
+
+
+@pytest.mark.parametrize(
+    ("_case", "root", "text"),
+    [
+        ("everyone", {"type": "everyone"}, "are contacts"),
+        ("equals", PRO, "have plan that is “pro”"),
+        (
+            "in",
+            {"type": "attribute", "trait": "n", "op": "in", "value": [1, True, "x"]},
+            "have n that is one of 1, true, “x”",
+        ),
+        (
+            "exists",
+            {"type": "attribute", "field": "email", "op": "exists"},
+            "have e-mail that is known",
+        ),
+        (
+            "date",
+            {"type": "attribute", "trait": "d", "op": "before", "value": "2026-05-01"},
+            "have d that is before 2026-05-01",
+        ),
+        (
+            "more than ago",
+            {
+                "type": "attribute",
+                "field": "known_since",
+                "op": "more_than_ago",
+                "value": WEEK,
+            },
+            "have first seen that is 7 days ago or longer",
+        ),
+        ("event ever", VIEWED, "performed “Viewed” ever at least once"),
+        (
+            "event in a window",
+            {**VIEWED, "count": {"op": "at_least", "n": 2}, "within": HOUR},
+            "performed “Viewed” in the last 1 hour at least 2 times",
+        ),
+        (
+            "event filtered",
+            {**VIEWED, "where": [{"property": "id", "op": "equals", "value": "X"}]},
+            "performed “Viewed” where id is “X” ever at least once",
+        ),
+        (
+            "zero times",
+            {**VIEWED, "count": {"op": "exactly", "n": 0}, "within": HOUR},
+            "did not perform “Viewed” in the last 1 hour",
+        ),
+        (
+            "sum",
+            {**VIEWED, "sum": {"property": "value", "op": "more_than", "n": 50}},
+            "have a total value of more than 50 from “Viewed” ever",
+        ),
+        (
+            "away",
+            {"type": "not_performed", "name": "app_open", "within": WEEK},
+            "did not perform “app_open” in the last 7 days (known for at least 7 days)",
+        ),
+        (
+            "away, newcomers too",
+            {
+                "type": "not_performed",
+                "name": "app_open",
+                "within": WEEK,
+                "include_newcomers": True,
+            },
+            "did not perform “app_open” in the last 7 days (newer people included)",
+        ),
+        (
+            "device",
+            {"type": "device", "platform": "ios", "reachable": True},
+            "have a reachable iOS device",
+        ),
+        (
+            "device permission",
+            {"type": "device", "platform": "ios", "permission": ["denied"]},
+            "have an iOS device with push permission denied",
+        ),
+        (
+            "segment",
+            {"type": "segment", "segment": "vip", "member": False},
+            "are not in segment “vip”",
+        ),
+        (
+            "nested",
+            {"all": [PRO, {"any": [VIEWED, {"type": "everyone"}]}]},
+            "have plan that is “pro” and (performed “Viewed” ever at least once or "
+            "are contacts)",
+        ),
+        ("none of one", {"none": [PRO]}, "not: have plan that is “pro”"),
+        (
+            "none of two",
+            {"none": [PRO, {"type": "everyone"}]},
+            "do none of these: have plan that is “pro” or are contacts",
+        ),
+    ],
+)
+def test_a_rule_reads_as_english(_case: str, root: dict[str, Any], text: str) -> None:
+    rule = parse_rule({"version": 1, "root": root})
+    assert describe(rule) == f"People who {text}."
