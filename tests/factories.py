@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from crm.models import ApiKey, Contact, Device, Event, Identifier, Product
+from crm.models import ApiKey, Brand, Contact, Device, Event, Identifier, Product
+from notifications.models import Campaign, CampaignVersion, Delivery, Sender
 
 _numbers = itertools.count(1)
 NOON = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
@@ -61,3 +62,59 @@ def make_api_key(*scopes: str) -> str:
     """The secret of a new key; scope `track` where none is named."""
     _, secret = ApiKey.issue(name="test", scopes=list(scopes or ("track",)))
     return secret
+
+
+def make_sender(**fields: Any) -> Sender:
+    """The default push sender, in the sandbox; made once."""
+    brand, _ = Brand.objects.get_or_create(
+        slug="acme", defaults={"name": "Acme", "is_default": True}
+    )
+    fields = {"channel": "push", "kind": Sender.Kind.SANDBOX, **fields}
+    name = fields.pop("name", "Acme push")
+    return Sender.objects.get_or_create(name=name, defaults={"brand": brand, **fields})[
+        0
+    ]
+
+
+def make_campaign(
+    name: str = "", *, state: str = "running", **version: Any
+) -> Campaign:
+    """A campaign with one version; transactional, so that it needs no topic."""
+    campaign = Campaign.objects.create(
+        name=name or f"Campaign {next(_numbers)}", state=state, launched_at=NOON
+    )
+    version = {"purpose_class": "transactional", "sender": make_sender(), **version}
+    campaign.current_version = CampaignVersion.objects.create(
+        campaign=campaign, number=1, **version
+    )
+    campaign.save(update_fields=["current_version"])
+    return campaign
+
+
+def make_delivery(
+    campaign: Campaign, contact: Contact | None = None, **fields: Any
+) -> Delivery:
+    """A message of the campaign; sent at noon where nothing else is said."""
+    version = campaign.current_version
+    assert version is not None
+    fields = {
+        "source_kind": Delivery.SourceKind.CAMPAIGN,
+        "source_id": campaign.pk,
+        "contact": contact or make_contact(),
+        "campaign_version": version,
+        "sender": make_sender(),
+        "channel": version.channel,
+        "origin": campaign.origin,
+        "relevance": version.relevance,
+        "purpose_class": version.purpose_class,
+        "state": Delivery.State.SENT,
+        "due_at": NOON,
+        "expires_at": NOON + timedelta(days=1),
+        "created_at": NOON,
+        **fields,
+    }
+    if fields["state"] in ("sent", "sending", "unknown"):
+        fields = {"first_claimed_at": NOON, "gated_at": NOON, **fields}
+    if fields["state"] == "sent":
+        fields = {"sent_at": NOON, "finished_at": NOON, **fields}
+    return Delivery.objects.create(campaign=campaign, **fields)
