@@ -13,16 +13,19 @@ from preferences.grid import Grid, Switch
 
 
 def read_switch_choices(
-    grid: Grid, *, shown: Iterable[str], posted: Iterable[str]
+    grid: Grid, *, shown: Iterable[str], posted: Iterable[str], touched: str = ""
 ) -> list[Choice]:
     """The choices behind the difference of two sets of switch names.
 
-    Names that are no switch of this page are ignored. The first "enable all"
-    of someone who never chose a topic says yes to each of them; later ones
-    bring back what was chosen before and widen nothing.
+    `touched` is the id of the switch just clicked: it counts even where the
+    page has not heard yet what an earlier click did. Names that are no switch
+    of this page are ignored. The first "enable all" of someone who never chose
+    a topic says yes to each of them; later ones bring back what was chosen
+    before and widen nothing.
     """
     switches = grid.switches
     flipped = (set(shown) ^ set(posted)) & set(switches)
+    flipped |= {name for name, s in switches.items() if s.html_id == touched}
     on = set(posted)
     choices = [
         make_choice(switch, subscribed=name in on)

@@ -23,6 +23,11 @@ class Switch:
     def html_id(self) -> str:
         return "s-" + self.name.replace(":", "-")
 
+    @property
+    def look(self) -> str:
+        """A topic on a channel is drawn as a chip, all else as a switch."""
+        return "" if self.name.count(":") == 2 else "switch"
+
 
 @dataclass(frozen=True, slots=True)
 class TopicRow:

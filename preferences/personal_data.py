@@ -5,7 +5,7 @@ The ledger outlives merge and erasure: it holds no name, e-mail or phone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.utils import timezone
@@ -23,7 +23,7 @@ from preferences.models import (
 class ConsentHolder:
     """Merge takes the strictest; erase keeps proof, drops the rest."""
 
-    models = (
+    models: Sequence[str] = (
         "preferences.consentrecord",
         "preferences.preferencelink",
         "preferences.subscription",

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core import signing
+from django.db import transaction
 from django.urls import reverse
 
 from crm.models import Contact
@@ -61,7 +62,7 @@ def build_unsubscribe_url(
     site_url: str = "",
 ) -> str:
     """The absolute link of RFC 8058, for one topic on one channel, or all."""
-    facts = [_pack(contact.uuid), center.pk, _version(contact)]
+    facts: list[str | int] = [_pack(contact.uuid), center.pk, _version(contact)]
     token = _sign([*facts, channel, topic.pk if topic else 0], UNSUBSCRIBE)
     return _join(site_url, reverse("preferences:unsubscribe", args=[token]))
 
@@ -90,6 +91,7 @@ def read_unsubscribe_token(token: str) -> UnsubscribeAccess | None:
     return UnsubscribeAccess(heir, center, str(facts[3]), topic)
 
 
+@transaction.atomic
 def revoke_links(contact: Contact, *, actor: object) -> int:
     """Every link made so far stops working; answers the new version."""
     version = PreferenceLink.objects.revoke(contact.pk)

@@ -23,7 +23,7 @@ from preferences.colours import pick_ink
 from preferences.consent import Choice, Result, record_choices
 from preferences.forms import read_switch_choices
 from preferences.grid import Grid, build_grid, read_grid
-from preferences.models import PreferenceCenter
+from preferences.models import Channel, PreferenceCenter
 from preferences.tokens import (
     PageAccess,
     UnsubscribeAccess,
@@ -122,20 +122,28 @@ def expired_page(request: HttpRequest) -> HttpResponse:
 def save_preferences(
     request: HttpRequest, access: PageAccess, locale: str
 ) -> HttpResponse:
+    """A whole form, or one click by htmx: both carry every switch."""
     grid = read_grid(access.contact, access.center, locale=locale)
+    posted = set(request.POST.getlist("on"))
+    htmx = getattr(request, "htmx", None)
     choices = read_switch_choices(
         grid,
         shown=request.POST.get("shown", "").split(),
-        posted=request.POST.getlist("on"),
+        posted=posted,
+        touched=(htmx.trigger or "") if htmx else "",
     )
     result = record_own_choices(request, access, choices, source="page", locale=locale)
     if result.is_gone:
         return refuse_link(request)
-    if not getattr(request, "htmx", False):
-        return secure_page(redirect("/preferences/?saved"), nonce="none")
+    if not htmx:
+        return secure_page(redirect(f"{request.path}?saved"), nonce="none")
     grid = read_grid(access.contact, access.center, locale=locale)
-    context = {**build_context(access.center, grid, locale=locale), "is_saved": True}
-    return render_page(request, "_form.html", context)
+    context = build_context(access.center, grid, locale=locale)
+    context["is_saved"] = True
+    # Switches that stand otherwise than the page shows them.
+    switches = grid.switches.values()
+    context["turned"] = [s for s in switches if s.is_on != (s.name in posted)]
+    return render_page(request, "_saved.html", context)
 
 
 def record_own_choices(
@@ -188,7 +196,7 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     locale = pick_locale(access)
     context = {
         "center": access.center,
-        "channel": access.channel,
+        "channel_name": dict(Channel.choices).get(access.channel, ""),
         "topic": access.topic,
         "locale": locale,
         "accent": access.center.accent,

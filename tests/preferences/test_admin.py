@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
+
+from crm.models import AuditEntry
+from preferences.consent import Choice, record_choices
+from preferences.models import CenterWording, ConsentRecord, Suppression
+from preferences.suppressions import suppress_contact
+from preferences.tokens import build_preference_url, read_page_token, revoke_links
+from tests.preferences.conftest import AT
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"0" * 50
+
+
+def list_url(model):
+    return reverse(f"admin:preferences_{model}_changelist")
+
+
+def make_post(center, **changes):
+    body = {
+        "brand": center.brand_id,
+        "is_published": "on",
+        "headline": center.headline,
+        "intro": center.intro,
+        "master_label": center.master_label,
+        "master_hint": center.master_hint,
+        "footer": "",
+        "locales": "en",
+        "translations": "{}",
+        "accent": center.accent,
+        "channels": ["push", "email"],
+        "privacy_policy_url": "",
+        "privacy_policy_version": "",
+        "topics-TOTAL_FORMS": "1",
+        "topics-INITIAL_FORMS": "0",
+        "topics-0-position": "9",
+        "topics-0-name": "Events",
+        "topics-0-key": "events",
+        "topics-0-default": "opt_in",
+        "topics-0-is_active": "on",
+    }
+    return body | changes
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "preferencecenter",
+        "centerwording",
+        "consentrecord",
+        "subscription",
+        "suppression",
+        "preferencelink",
+    ],
+)
+def test_lists_open(
+    admin_client, contact, center, model, django_assert_max_num_queries
+):
+    record_choices(
+        contact,
+        center=center,
+        changes=[Choice("push"), Choice(topic_key="promotions"), Choice("email")],
+        at=AT,
+        actor="self",
+        source="page",
+    )
+    suppress_contact(contact, channel="push", reason="bounce", at=AT, actor="rule")
+    revoke_links(contact, actor="rule")
+    with django_assert_max_num_queries(15):
+        assert admin_client.get(list_url(model)).status_code == 200
+
+
+def test_saving_a_center_adds_topics_and_a_wording(admin_client, center):
+    url = reverse("admin:preferences_preferencecenter_change", args=[center.pk])
+    logo = SimpleUploadedFile("logo.png", PNG)
+    response = admin_client.post(url, make_post(center, headline="Hi", logo_file=logo))
+    assert response.status_code == 302
+    center.refresh_from_db()
+    assert center.logo.startswith("data:image/png;base64,")
+    assert center.channels == ["push", "email"]
+    assert center.topics.get(key="events").number == 6
+    assert (center.wording_version, CenterWording.objects.count()) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"accent": "red"},
+        {"channels": []},
+        {"translations": "[1"},
+        {"locales": ""},
+        {"headline": "a\x00b"},
+        {"logo_file": SimpleUploadedFile("x.svg", b"<svg onload=alert(1)>")},
+    ],
+)
+def test_a_wrong_center_is_refused_and_nothing_kept(admin_client, center, changes):
+    url = reverse("admin:preferences_preferencecenter_change", args=[center.pk])
+    assert admin_client.post(url, make_post(center, **changes)).status_code == 200
+    assert center.topics.count() == 5
+    assert CenterWording.objects.count() == 1
+
+
+def test_the_editor_shows_the_preview(admin_client, center):
+    url = reverse("admin:preferences_preferencecenter_change", args=[center.pk])
+    html = admin_client.get(url).content.decode()
+    assert reverse("preferences:preview", args=[center.pk]) in html
+
+
+def test_the_ledger_is_read_only(admin_client, contact, center):
+    record_choices(
+        contact, center=center, changes=[Choice()], at=AT, actor="self", source="page"
+    )
+    row = ConsentRecord.objects.get()
+    url = reverse("admin:preferences_consentrecord_change", args=[row.pk])
+    assert admin_client.get(url).status_code == 200
+    assert admin_client.post(url, {"action": "unsubscribed"}).status_code == 403
+    for name in ("delete",):
+        gone = reverse(f"admin:preferences_consentrecord_{name}", args=[row.pk])
+        assert admin_client.post(gone, {"post": "yes"}).status_code == 403
+
+
+def test_staff_stop_and_lift(admin_client, contact):
+    url = reverse("admin:preferences_suppression_add")
+    body = {"contact": contact.pk, "channel": "", "reason": "manual", "note": "asked"}
+    for _ in range(2):
+        assert admin_client.post(url, body).status_code == 302
+    row = Suppression.objects.get()
+    assert row.actor.startswith("staff:")
+    body = {"action": "lift", "_selected_action": [row.pk]}
+    assert admin_client.post(list_url("suppression"), body).status_code == 302
+    row.refresh_from_db()
+    assert row.lifted_at is not None
+    actions = AuditEntry.objects.values_list("action", flat=True)
+    assert sorted(actions) == ["lifted", "suppressed"]
+
+
+def test_staff_revoke_links(admin_client, contact, center):
+    revoke_links(contact, actor="rule")
+    token = build_preference_url(contact, center=center).rpartition("/")[2]
+    body = {"action": "revoke", "_selected_action": [contact.preference_link.pk]}
+    assert admin_client.post(list_url("preferencelink"), body).status_code == 302
+    assert read_page_token(token) is None
