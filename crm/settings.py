@@ -35,7 +35,8 @@ def read_secret(name: str, default: str = "") -> str:
             raise ImproperlyConfigured(
                 f"{name}_FILE: cannot read {path}: {error.strerror}"
             ) from error
-    return env.str(name, default)
+    # Compose files pass what they do not know as an empty text.
+    return env.str(name, "") or default
 
 
 def read_choice(name: str, choices: tuple[str, ...], default: str) -> str:
