@@ -157,7 +157,7 @@ def set_members(
             (ids,),
         )
         diff = write_diff(segment, wanted, at=at, reason="changed by hand")
-        segment.finish_build(at=at, size=len(ids))
+        segment.finish_build(at=at, size=segment.memberships.count())
         changes = {"entered": diff.entered, "left": diff.left}
         record_audit(actor=actor, action="filled", on=segment, changes=changes)
     return diff

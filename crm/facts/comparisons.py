@@ -216,6 +216,4 @@ def compare_moment(expression: str, comparison: Comparison, at: datetime) -> Sql
     if op == "more_than_ago":
         return Sql(f"coalesce({expression} <= %s, false)", (start,))
     # (start, at] as one test, so that the expression stands only once.
-    return Sql(
-        f"coalesce({expression} <@ tstzrange(%s, %s, '(]'), false)", (start, at)
-    )
+    return Sql(f"coalesce({expression} <@ tstzrange(%s, %s, '(]'), false)", (start, at))

@@ -33,7 +33,7 @@ PERMISSIONS = {
     "granted": "granted",
     "provisional": "provisional",
     "denied": "denied",
-    "unknown": "not asked yet",
+    "unknown": "not told by the app",
 }
 # The same as `crm.models.device`; a test holds them together.
 SHOWING = ("granted", "provisional", "unknown")
@@ -57,7 +57,8 @@ class HasDevice:
 
     def _rows(self, scope: Scope) -> Sql:
         limit = scope.limit("d.contact_id")
-        tests, params = ["d.state = 'active'"], []
+        tests = ["d.state = 'active'"]
+        params: list[Any] = []
         if self.platform:
             tests.append("d.platform = %s")
             params.append(self.platform)

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+
+from crm.models import AuditEntry
+from crm.ports.facts import RuleError
+from segments import editing, membership
+from segments.models import Membership, Segment, SegmentVersion
+from tests.factories import make_contact
+
+AT = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
+EVERYONE = {"version": 1, "root": {"type": "everyone"}}
+OPENED = {"version": 1, "root": {"type": "event", "name": "app_open"}}
+
+
+def naming(slug: str) -> dict[str, Any]:
+    return {"version": 1, "root": {"type": "segment", "segment": slug}}
+
+
+@pytest.mark.django_db
+def test_a_new_segment_has_a_version_and_an_audit_row() -> None:
+    segment = editing.save_segment(name="Été 50%", rule=OPENED, actor="api:apr_1")
+    version = segment.current_version
+    assert version is not None
+    assert (segment.slug, segment.state, version.number) == ("ete-50", "building", 1)
+    assert version.event_names == ["app_open"]
+    assert version.summary == "People who performed “app_open” ever at least once."
+    entry = AuditEntry.objects.get()
+    assert (entry.actor_name, entry.action) == ("api:apr_1", "created")
+
+
+@pytest.mark.django_db
+def test_an_edit_of_the_rule_adds_a_version_and_keeps_the_old_one() -> None:
+    segment = editing.save_segment(name="A", rule=OPENED, actor="x")
+    editing.save_segment(name="B", rule=EVERYONE, actor="x", segment=segment)
+    segment.refresh_from_db()
+    assert (segment.name, segment.slug) == ("B", "a")
+    assert [v.rule for v in segment.versions.all()] == [EVERYONE, OPENED]
+    entry = AuditEntry.objects.latest("pk")
+    assert entry.changes == {"name": ["A", "B"], "version": 2}
+
+
+@pytest.mark.django_db
+def test_saving_what_is_there_already_changes_nothing() -> None:
+    segment = editing.save_segment(name="A", rule=OPENED, actor="x")
+    membership.refresh_segment(segment, at=AT)
+    segment.refresh_from_db()
+    editing.save_segment(name="A", rule=OPENED, actor="x", segment=segment)
+    segment.refresh_from_db()
+    assert segment.state == "live"
+    assert SegmentVersion.objects.count() == AuditEntry.objects.count() == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("_case", "rule", "path", "code"),
+    [
+        ("wrong", {"version": 1, "root": {}}, "root", "required"),
+        ("a ring", naming("second"), "root.segment", "cycle"),
+        ("itself", naming("first"), "root.segment", "cycle"),
+        ("nobody", naming("third"), "root.segment", "unknown_segment"),
+    ],
+)
+def test_a_wrong_rule_leaves_everything_as_it_was(
+    _case: str, rule: Any, path: str, code: str
+) -> None:
+    first = editing.save_segment(name="First", rule=OPENED, actor="x")
+    editing.save_segment(name="Second", rule=naming("first"), actor="x")
+    with pytest.raises(RuleError) as caught:
+        editing.save_segment(name="New name", rule=rule, actor="x", segment=first)
+    assert (caught.value.path, caught.value.code) == (path, code)
+    stored = Segment.objects.get(slug="first")
+    assert (stored.name, stored.current_version.rule) == ("First", OPENED)
+    assert SegmentVersion.objects.count() == AuditEntry.objects.count() == 2
+
+
+@pytest.mark.django_db
+def test_depths_follow_an_edit() -> None:
+    for name, rule in (("A", OPENED), ("B", OPENED), ("C", naming("b"))):
+        editing.save_segment(name=name, rule=rule, actor="x")
+    b = Segment.objects.get(slug="b")
+    editing.save_segment(name="B", rule=naming("a"), actor="x", segment=b)
+    depths = dict(Segment.objects.values_list("slug", "depth"))
+    assert depths == {"a": 0, "b": 1, "c": 2}
+
+
+@pytest.mark.django_db
+def test_slugs_of_like_names_differ() -> None:
+    names = ["Gold", "gold!", "Gold?", "🌬️"]
+    slugs = [
+        editing.save_segment(name=name, rule=OPENED, actor="x").slug for name in names
+    ]
+    assert slugs == ["gold", "gold-2", "gold-3", "segment"]
+
+
+@pytest.mark.django_db
+def test_a_segment_in_use_stays() -> None:
+    first = editing.save_segment(name="First", rule=OPENED, actor="x")
+    second = editing.save_segment(name="Second", rule=naming("first"), actor="x")
+    with pytest.raises(editing.SegmentInUse, match="used by Second"):
+        editing.delete_segment(first, actor="x")
+    editing.delete_segment(second, actor="x")
+    editing.delete_segment(first, actor="x")
+    assert not Segment.objects.exists()
+    assert not SegmentVersion.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_static_segment_is_filled_by_hand_and_not_by_touches() -> None:
+    inside, outside = make_contact(), make_contact()
+    merged = make_contact(canonical=inside)
+    segment = editing.save_segment(
+        name="List", rule=EVERYONE, actor="x", kind=Segment.Kind.STATIC
+    )
+    membership.refresh_segment(segment, at=AT)
+    editing.set_members(segment, [inside.pk, merged.pk], actor="x", at=AT)
+    membership.touch_contacts([inside.pk, outside.pk], at=AT)
+    assert [row.contact for row in Membership.objects.all()] == [inside]
+    segment.refresh_from_db()
+    assert segment.size == 1
+    dynamic = editing.save_segment(name="Other", rule=EVERYONE, actor="x")
+    with pytest.raises(ValueError, match="static"):
+        editing.set_members(dynamic, [inside.pk], actor="x", at=AT)
+
+
+@pytest.mark.django_db
+def test_a_malformed_rule_cannot_pass_the_model() -> None:
+    segment = editing.save_segment(name="A", rule=OPENED, actor="x")
+    version = SegmentVersion(segment=segment, number=2, rule={"root": 1}, summary="x")
+    with pytest.raises(ValidationError, match="version: must be 1"):
+        version.full_clean()

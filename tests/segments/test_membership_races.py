@@ -1,0 +1,143 @@
+"""Two connections at once: what is written beside a refresh is never lost."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection, connections, transaction
+
+from crm.models import Contact
+from segments import diff, membership
+from segments.editing import save_segment
+from segments.models import ContactClock, Membership, Segment
+from tests.factories import make_contact, make_event
+
+AT = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
+OPENED = {"type": "event", "name": "app_open", "within": {"amount": 7, "unit": "days"}}
+
+
+@pytest.fixture
+def segment(transactional_db: None) -> Iterator[Segment]:
+    rule = {"version": 1, "root": OPENED}
+    segment = save_segment(name="A", rule=rule, actor="x")
+    membership.refresh_segment(segment, at=AT)
+    yield segment
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE crm_event, crm_auditentry")
+
+
+def start(work: Callable[[], object]) -> threading.Thread:
+    def run() -> None:
+        try:
+            work()
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+def wait_for_lock_queue() -> None:
+    """Until another connection waits for an advisory lock."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' "
+                "AND NOT granted"
+            )
+            if cursor.fetchone()[0]:
+                return
+        time.sleep(0.01)
+    raise AssertionError("nobody waits for a lock")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_refresh_waits_for_a_touch_and_sees_its_event(segment: Segment) -> None:
+    contact = make_contact(known_since=AT - timedelta(days=90))
+    with transaction.atomic():
+        Contact.objects.lock_in_order([contact.pk])
+        make_event(contact, "app_open", occurred_at=AT)
+        membership.touch_contacts([contact.pk], at=AT, event_names=["app_open"])
+        refresh = start(lambda: membership.refresh_segment(segment, at=AT))
+        wait_for_lock_queue()
+    refresh.join(10)
+    assert membership.is_member(segment, contact.pk)
+    assert segment.changes.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_first_build_waits_for_touches_that_do_not_know_the_segment(
+    segment: Segment,
+) -> None:
+    contact = make_contact(known_since=AT - timedelta(days=90))
+    with transaction.atomic():
+        Contact.objects.lock_in_order([contact.pk])
+        membership.touch_contacts([contact.pk], at=AT, event_names=["Viewed"])
+        make_event(contact, "Viewed", occurred_at=AT)
+
+        def build() -> None:
+            root = {"type": "event", "name": "Viewed"}
+            rule = {"version": 1, "root": root}
+            made = save_segment(name="B", rule=rule, actor="x")
+            membership.refresh_segment(made, at=AT)
+
+        thread = start(build)
+        wait_for_lock_queue()
+    thread.join(10)
+    assert membership.is_member(Segment.objects.get(name="B"), contact.pk)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_touches_of_the_same_people_end_in_one_row_each(
+    segment: Segment,
+) -> None:
+    contacts = [make_contact(known_since=AT - timedelta(days=90)) for _ in range(8)]
+    ids = [contact.pk for contact in contacts]
+    for contact in contacts:
+        make_event(contact, "app_open", occurred_at=AT)
+
+    def touch() -> None:
+        for _ in range(5):
+            with transaction.atomic():
+                Contact.objects.lock_in_order(ids)
+                membership.touch_contacts(ids, at=AT, event_names=["app_open"])
+
+    def expire() -> None:
+        for _ in range(5):
+            membership.expire_memberships(AT + timedelta(days=1))
+
+    def refresh() -> None:
+        for _ in range(3):
+            membership.refresh_segment(segment, at=AT)
+
+    threads = [start(work) for work in (touch, touch, expire, refresh)]
+    for thread in threads:
+        thread.join(30)
+        assert not thread.is_alive(), "a ring of waits"
+    assert Membership.objects.of_segment(segment).count() == 8
+    assert segment.changes.count() == 8
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_take_each_due_clock_once(segment: Segment) -> None:
+    contacts = [make_contact(known_since=AT - timedelta(days=90)) for _ in range(6)]
+    for contact in contacts:
+        make_event(contact, "app_open", occurred_at=AT - timedelta(days=6))
+    membership.refresh_segment(segment, at=AT)
+    later = AT + timedelta(days=1)
+    threads = [start(lambda: membership.expire_memberships(later)) for _ in range(3)]
+    for thread in threads:
+        thread.join(30)
+    assert segment.changes.filter(action="left").count() == 6
+    assert not ContactClock.objects.exists()
+
+
+def test_a_touch_without_contacts_asks_nothing() -> None:
+    assert membership.touch_contacts([], at=AT) == []
+    assert diff.LOCK_CLASS > 0
