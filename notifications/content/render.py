@@ -15,8 +15,8 @@ MAX_BUTTONS = 3
 
 # Google's, which it refuses, and ours, which the app reads reports and links from.
 RESERVED_KEYS = frozenset({"from", "gcm", "message_type"})
-RESERVED_PREFIXES = ("google", "gcm.")
-OWN_KEYS = frozenset({"delivery_id", "link", "buttons", "token"})
+RESERVED_PREFIXES = ("google", "gcm.", "apropos_")
+OWN_KEYS = frozenset({"delivery_id", "link", "buttons"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,15 +215,20 @@ def is_reserved_key(key: str) -> bool:
 
 
 def measure_push(push: RenderedPush) -> int:
-    """Bytes of UTF-8 of what the author's part takes in the payload."""
+    """Bytes of UTF-8 of what the author's part takes in the payload, at the most.
+
+    Platforms repeat parts of it: the image, a web link, and the buttons, which travel
+    as text inside the JSON as well.
+    """
+    buttons = [[button.title, button.link] for button in push.buttons]
     parts = {
         "title": push.title,
         "body": push.body,
-        "image": push.image_url,
-        "link": push.link,
+        "images": [push.image_url] * 3,
+        "links": [push.link] * 2,
         "sound": push.sound,
         "channel_id": push.channel_id,
-        "buttons": [[button.title, button.link] for button in push.buttons],
+        "buttons": [buttons, json.dumps(buttons, ensure_ascii=False)],
         "data": dict(push.data),
     }
     return len(json.dumps(parts, ensure_ascii=False).encode())

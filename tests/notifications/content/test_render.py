@@ -6,9 +6,13 @@ import json
 from typing import Any
 
 import pytest
+from firebase_admin import messaging
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from notifications.channels.base import Button as OutgoingButton
+from notifications.channels.base import OutgoingPush
+from notifications.channels.fcm_message import build_message
 from notifications.content.errors import RenderAborted, RenderError
 from notifications.content.render import (
     Button,
@@ -109,6 +113,51 @@ def test_a_body_of_many_bytes_is_cut_until_the_payload_fits() -> None:
     assert push.size_bytes > limits.payload_bytes - limits.reserve_bytes - 60
     assert push.body.endswith("…")
     assert push.truncated == ("body",)
+
+
+@pytest.mark.parametrize("platform", ["android", "ios", "web"])
+def test_the_fullest_push_fits_what_the_provider_takes(platform: str) -> None:
+    content = PushContent(
+        title="É" * 65,
+        body="👨\u200d👩\u200d👧\u200d👦" * 240,
+        image_url="https://cdn.example/" + "i" * 200,
+        link="https://shop.example/" + "l" * 200,
+        sound="chime.caf",
+        channel_id="offers",
+        buttons=(Button('Say "now" 🌬️' * 3, "https://shop.example/" + "b" * 100),) * 3,
+        data={"screen": '"' * 100},
+    )
+    push = render_push(content, {})
+    outgoing = OutgoingPush(
+        delivery_id="0199f3d2-7d3c-7000-8000-000000000000",
+        token="t",
+        fid="",
+        platform=platform,
+        title=push.title,
+        body=push.body,
+        image_url=push.image_url,
+        link=push.link,
+        sound=push.sound,
+        channel_id=push.channel_id,
+        buttons=tuple(
+            OutgoingButton(id=str(index), title=button.title, link=button.link)
+            for index, button in enumerate(push.buttons)
+        ),
+        data={
+            **push.data,
+            "apropos_token": "x" * 22,
+            "apropos_url": "https://crm.example/v1/push/" + "x" * 43,
+        },
+        ttl_s=86_400,
+        analytics_label="campaign-123456",
+    )
+
+    message = json.loads(str(build_message(messaging, outgoing, now_s=1_800_000_000)))
+
+    del message["token"]
+    size = len(json.dumps(message, ensure_ascii=False).encode())
+    assert size <= 4_096
+    assert size > 2_800, "the fullest push should use most of what there is"
 
 
 def test_what_does_not_fit_even_without_a_body_is_too_long() -> None:
@@ -255,6 +304,7 @@ def test_an_abort_in_any_field_stops_the_message() -> None:
         ("googleplay", True),
         ("message_type", True),
         ("delivery_id", True),
+        ("apropos_token", True),
         ("", True),
         ("screen", False),
         ("from_city", False),
