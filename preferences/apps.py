@@ -9,15 +9,18 @@ class PreferencesConfig(AppConfig):
 
     def ready(self) -> None:
         from crm.ports.effects import register_effects
+        from crm.ports.facts import register_facts
         from crm.ports.personal_data import register_holder
         from crm.ports.purposes import register_purposes
         from crm.ports.timeline import register_timeline
         from preferences.effects import ConsentEffects
+        from preferences.facts import ConsentSource
         from preferences.personal_data import ConsentHolder
         from preferences.purposes import ConsentPurposes
         from preferences.timeline import ConsentTimeline
 
         register_effects(ConsentEffects())
+        register_facts(ConsentSource())
         register_holder(ConsentHolder())
         register_timeline(ConsentTimeline())
         register_purposes(ConsentPurposes())

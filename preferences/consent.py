@@ -14,7 +14,8 @@ from uuid import UUID
 
 from django.db import transaction
 
-from crm.models import Contact
+from crm.models import Contact, PendingEvent
+from crm.models.ids import make_uuid7
 from preferences import levels
 from preferences.ledger import (
     CLEARED,
@@ -27,6 +28,9 @@ from preferences.ledger import (
     truncate_address,
 )
 from preferences.models import ConsentRecord, PreferenceCenter, Subscription, Topic
+
+# The name of the pending row that a change leaves for segments.
+CONSENT_CHANGED = "$consent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,12 +251,26 @@ def _save_chains(chains: Iterable[_Chain], *, center: PreferenceCenter) -> None:
         for chain in written
         for record in chain.records
     }
+    leave_pending(written)
     Subscription.objects.bulk_create(
         changed.values(),
         batch_size=2000,
         update_conflicts=True,
         unique_fields=["contact", "center", "channel", "topic"],
         update_fields=["state", "changed_at"],
+    )
+
+
+def leave_pending(chains: Iterable[_Chain]) -> None:
+    """One row per contact, so that segments that ask for consent look again."""
+    PendingEvent.objects.bulk_create(
+        PendingEvent(
+            event_id=make_uuid7(),
+            occurred_at=chain.records[-1].at,
+            contact=chain.contact,
+            name=CONSENT_CHANGED,
+        )
+        for chain in chains
     )
 
 

@@ -70,6 +70,14 @@ class Subscription(models.Model):
                 nulls_distinct=False,
             ),
         ]
+        indexes = [
+            # preferences.facts: everybody who said this at one level
+            models.Index(
+                fields=["center", "topic", "channel", "state"],
+                include=["contact"],
+                name="subscription_by_level",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.subject}: {self.state}"

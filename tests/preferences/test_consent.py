@@ -9,7 +9,7 @@ from django.db.utils import DatabaseError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crm.models import Contact
+from crm.models import Contact, PendingEvent
 from preferences.centers import ensure_default_center
 from preferences.consent import (
     Choice,
@@ -64,6 +64,13 @@ def test_a_choice_writes_ledger_and_projection(contact, center):
     assert read_projection(contact) == {("push", "promotions"): "subscribed"}
 
 
+def test_a_change_leaves_a_row_for_segments_and_a_repeat_none(contact, center):
+    for _ in range(2):
+        say(contact, center, PROMO, Choice("push"))
+    [row] = PendingEvent.objects.all()
+    assert (row.contact, row.name, row.occurred_at) == (contact, "$consent", AT)
+
+
 def test_the_same_choice_twice_writes_once(contact, center):
     say(contact, center, PROMO)
     assert say(contact, center, PROMO).records == ()
@@ -112,8 +119,8 @@ def test_a_thousand_people_take_as_many_queries_as_one(
     evidence = Evidence(AT, "rule", "import")
     for group in (people[:1], people):
         statements = [Statement(p.pk, [PROMO, Choice("push")], evidence) for p in group]
-        # savepoint, lock, topics, chain ends, projection, 2 writes, release
-        with django_assert_num_queries(8):
+        # savepoint, lock, topics, chain ends, projection, 3 writes, release
+        with django_assert_num_queries(9):
             record_statements(statements, center=center)
     assert Subscription.objects.count() == 600
 

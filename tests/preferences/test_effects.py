@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from crm.models import Contact
+from crm.models import ApiKey, Contact
 from crm.ports.effects import Effect, effect_providers
 from preferences.effects import ConsentEffects
 from preferences.models import ConsentRecord, Subscription
@@ -96,7 +96,7 @@ def test_two_words_of_one_batch_count_in_their_order(contact, center):
 def test_a_batch_takes_a_fixed_number_of_queries(center, django_assert_num_queries):
     people = Contact.objects.bulk_create(Contact() for _ in range(50))
     effects = [make_effect(p, traits={"unsubscribed": True}) for p in people]
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(11):
         apply(*effects)
     assert Subscription.objects.count() == 50
 
@@ -104,3 +104,21 @@ def test_a_batch_takes_a_fixed_number_of_queries(center, django_assert_num_queri
 def test_without_a_center_nothing_happens(contact):
     apply(make_effect(contact, traits={"unsubscribed": True}))
     assert ConsentRecord.objects.count() == 0
+
+
+def test_the_word_takes_effect_inside_the_ingest_transaction(center, client):
+    _, secret = ApiKey.issue(name="test", scopes=["track"])
+    batch = [
+        {"type": "identify", "userId": "eve", "traits": {"unsubscribed": True}},
+        {"type": "track", "userId": "bob", "event": "unsubscribed"},
+        {"type": "track", "userId": "bob", "event": "Other"},
+    ]
+    response = client.post(
+        "/v1/batch",
+        {"batch": batch},
+        content_type="application/json",
+        headers={"Authorization": f"Bearer {secret}"},
+    )
+    assert response.status_code == 200
+    assert Subscription.objects.filter(state="unsubscribed").count() == 2
+    assert ConsentRecord.objects.count() == 2
