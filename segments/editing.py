@@ -9,6 +9,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils.text import slugify
 
+from crm.facts.reading import check_text
 from crm.models.audit import record_audit
 from crm.ports.facts import RuleError, Sql
 from segments.diff import LOCK_CLASS, Diff, lock_segment, write_diff
@@ -50,7 +51,7 @@ def save_segment(
 
     The segment is then `building`: `segments.tasks.refresh_segments` or a call of
     `refresh_segment` builds it, while the old members stay. RuleError where the
-    rule is wrong; nothing is kept then.
+    rule or the name is wrong; nothing is kept then.
     """
     with transaction.atomic():
         _lock_references()
@@ -60,6 +61,7 @@ def save_segment(
             kind=kind,
             created_by=actor if hasattr(actor, "pk") else None,
         )
+        _check_name(name, segment)
         parsed = check_rule(rule, slug=segment.slug)
         changes = {} if created else _list_changes(segment, name, description)
         segment.name, segment.description = name, description
@@ -77,6 +79,13 @@ def _lock_references() -> None:
     """One edit at a time: two at once could close a ring neither of them sees."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, -2)", [LOCK_CLASS])
+
+
+def _check_name(name: str, segment: Segment) -> None:
+    if not check_text(name, "name", limit=200).strip():
+        raise RuleError("name", "required", "must not be empty")
+    if Segment.objects.exclude(pk=segment.pk).filter(name=name).exists():
+        raise RuleError("name", "unique", "is the name of another segment")
 
 
 def make_slug(name: str) -> str:

@@ -15,6 +15,11 @@ class MembershipQuerySet(models.QuerySet["Membership"]):
     def of_segment(self, segment: Segment) -> Self:
         return self.filter(segment=segment)
 
+    def for_contact(self, contact_id: int) -> Self:
+        """The segments of one contact, by name."""
+        rows = self.filter(contact_id=contact_id)
+        return rows.select_related("segment").order_by("segment__name")
+
     def newest_contacts_first(self) -> Self:
         """For pages of members; reads the unique index backwards."""
         return self.order_by("-contact_id")
