@@ -155,6 +155,8 @@ ENCRYPTION_KEYS = read_fernet_keys("ENCRYPTION_KEY", _generated.encryption_key)
 ADMIN_LOGIN = env.str("ADMIN_LOGIN", "admin")
 ADMIN_PASSWORD = read_secret("ADMIN_PASSWORD", _generated.admin_password)
 DATABASES: dict[str, Any] = {"default": read_database(DATABASE_URL, EMBEDDED_CLUSTER)}
+# Another database on the same server: the demo keeps apart from your data.
+DATABASES["default"]["NAME"] = env.str("DATABASE_NAME", DATABASES["default"]["NAME"])
 DATABASES["default"]["CONN_MAX_AGE"] = 60
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 # A queue on the main database, unless a Redis or RabbitMQ is named.

@@ -85,7 +85,8 @@ def _render_one(
             ),
         )
     except RenderAborted as stop:
-        return Unrendered("skipped", "template_error", str(stop)[:500])
+        # The template itself asked not to be sent to this person.
+        return Unrendered("failed", "template_error", str(stop)[:500])
     except RenderError as error:
         state = "skipped" if error.skip else "failed"
         return Unrendered(state, str(error.reason), str(error)[:500])
