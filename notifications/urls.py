@@ -1,5 +1,12 @@
+"""Addresses of device reports, the messages API and the sandbox's phone."""
+
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from notifications.api import push_events
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("v1/push/<str:delivery_id>/events", push_events.receive_report),
+    path("sandbox/", include("notifications.sandbox.urls")),
+]
