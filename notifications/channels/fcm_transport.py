@@ -86,6 +86,7 @@ class _Flight:
     answer: io.BytesIO
     started_at: datetime
     started_s: float
+    headers: list[str]
 
     @property
     def handed_over(self) -> bool:
@@ -102,19 +103,20 @@ class CurlTransport:
         self._idle: list[pycurl.Curl] = []
         # A connection that swallowed a message may be dead: open anew next time.
         self._suspect = False
+        self._headers: list[str] = []
 
     def post(
         self, batch: Sequence[Prepared], *, access_token: str, deadline_s: float
     ) -> Iterator[tuple[int, Answer]]:
         if self._suspect:
             self._reopen()
-        headers = build_headers(access_token)
+        self._set_bearer(access_token)
         ends_s = time.monotonic() + deadline_s
         waiting = enumerate(batch)
         flights: dict[pycurl.Curl, _Flight] = {}
         try:
             while True:
-                yield from self._fill(flights, waiting, headers, ends_s)
+                yield from self._fill(flights, waiting, ends_s)
                 if not flights:
                     return
                 self._multi.perform()
@@ -133,7 +135,6 @@ class CurlTransport:
         self,
         flights: dict[pycurl.Curl, _Flight],
         waiting: Iterator[tuple[int, Prepared]],
-        headers: list[str],
         ends_s: float,
     ) -> Iterator[tuple[int, Answer]]:
         while len(flights) < self._window:
@@ -146,25 +147,20 @@ class CurlTransport:
                 yield index, Answer(at, 0.0, fault=Fault.DEADLINE)
                 continue
             easy = self._idle.pop() if self._idle else self._open_easy()
-            flights[easy] = self._start(easy, index, prepared.body, headers, left_s)
+            flights[easy] = self._start(easy, index, prepared.body, left_s)
             self._multi.add_handle(easy)
 
     def _start(
-        self,
-        easy: pycurl.Curl,
-        index: int,
-        body: bytes,
-        headers: list[str],
-        left_s: float,
+        self, easy: pycurl.Curl, index: int, body: bytes, left_s: float
     ) -> _Flight:
         request, answer = io.BytesIO(body), io.BytesIO()
-        easy.setopt(pycurl.HTTPHEADER, headers)
         easy.setopt(pycurl.READFUNCTION, request.read)
         easy.setopt(pycurl.POSTFIELDSIZE, len(body))
         easy.setopt(pycurl.WRITEFUNCTION, answer.write)
         total_s = min(self._limits.total_s, left_s)
         easy.setopt(pycurl.TIMEOUT_MS, max(1, int(total_s * 1000)))
-        return _Flight(index, request, answer, datetime.now(UTC), time.monotonic())
+        started_at, started_s = datetime.now(UTC), time.monotonic()
+        return _Flight(index, request, answer, started_at, started_s, self._headers)
 
     def _collect(
         self, flights: dict[pycurl.Curl, _Flight]
@@ -175,11 +171,11 @@ class CurlTransport:
             for easy in done:
                 flight = flights.pop(easy)
                 yield flight.index, self._read_answer(easy, flight)
-                self._release(easy)
+                self._release(easy, flight)
             for easy, errno, text in failed:
                 flight = flights.pop(easy)
                 yield flight.index, self._read_fault(flight, errno, text)
-                self._release(easy)
+                self._release(easy, flight)
 
     def _read_answer(self, easy: pycurl.Curl, flight: _Flight) -> Answer:
         status = easy.getinfo(pycurl.RESPONSE_CODE)
@@ -199,8 +195,10 @@ class CurlTransport:
         elapsed_s = time.monotonic() - flight.started_s
         return Answer(flight.started_at, elapsed_s, fault=fault, detail=text)
 
-    def _release(self, easy: pycurl.Curl) -> None:
+    def _release(self, easy: pycurl.Curl, flight: _Flight) -> None:
         self._multi.remove_handle(easy)
+        if flight.headers is not self._headers:
+            easy.setopt(pycurl.HTTPHEADER, self._headers)
         self._idle.append(easy)
 
     def _wait(self) -> None:
@@ -209,6 +207,13 @@ class CurlTransport:
         # -1: no socket to watch (or one beyond select's 1,024): look again soon.
         if self._multi.select(max(wait_s, 0.001)) == -1:
             time.sleep(0.005)
+
+    def _set_bearer(self, access_token: str) -> None:
+        headers = build_headers(access_token)
+        if headers != self._headers:
+            self._headers = headers
+            for easy in self._idle:
+                easy.setopt(pycurl.HTTPHEADER, headers)
 
     @property
     def _window(self) -> int:
@@ -236,6 +241,7 @@ class CurlTransport:
     def _open_easy(self) -> pycurl.Curl:
         easy = open_curl(self._url, ca_bundle=self._ca_bundle, limits=self._limits)
         easy.setopt(pycurl.POST, 1)
+        easy.setopt(pycurl.HTTPHEADER, self._headers)
         easy.setopt(pycurl.SEEKFUNCTION, refuse_rewind)
         if not self._plain:
             easy.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS)

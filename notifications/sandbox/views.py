@@ -78,7 +78,7 @@ def _describe_cards(address: str, position: int, after: int = 0) -> dict[str, ob
         "cards": cards,
         "address": address,
         "query": urlencode({"after": position, "device": address}),
-        "back": f"?{urlencode({'device': address})}" if address else "?",
+        "back": f"?{urlencode({'device': address})}",
     }
 
 
