@@ -97,3 +97,9 @@ def save_device(
         contact_id=contact.pk, token=token, platform=platform, seen_at=at, **known
     )
     return register_device(row)
+
+
+def diff_traits(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """What must be said to get from one to the other; None removes."""
+    said = {key: value for key, value in after.items() if before.get(key) != value}
+    return said | {key: None for key in before if key not in after}

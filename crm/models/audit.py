@@ -5,11 +5,18 @@ A database trigger refuses UPDATE and DELETE (see the first migration).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+
+
+class AuditQuerySet(models.QuerySet["AuditEntry"]):
+    def about(self, kind: str, object_id: str) -> Self:
+        """The history of one object; of every kind with this id where none is said."""
+        found = self.filter(object_id=object_id)
+        return found.filter(object_type=kind) if kind else found
 
 
 class AuditEntry(models.Model):
@@ -28,6 +35,8 @@ class AuditEntry(models.Model):
     object_name = models.CharField(max_length=300, blank=True)
     changes = models.JSONField(default=dict)
     reason = models.TextField(blank=True)
+
+    objects = AuditQuerySet.as_manager()
 
     class Meta:
         verbose_name_plural = "audit entries"

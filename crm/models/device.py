@@ -33,6 +33,17 @@ class DeviceQuerySet(models.QuerySet["Device"]):
             contact__identifiers__value=external_id,
         )
 
+    def searched(self, text: str) -> Self:
+        """A whole token or installation id, or the owner's search."""
+        said = text.strip()
+        if not said:
+            return self
+        owners = Contact.objects.all().find_ids(said)
+        # Each part has its partial index, which holds no empty texts.
+        by_token = Q(token=said) & ~Q(token="")
+        by_fid = Q(fid=said) & ~Q(fid="")
+        return self.filter(by_token | by_fid | Q(contact__in=owners))
+
     def last_used_first(self) -> Self:
         return self.order_by("-last_seen_at", "-pk")
 

@@ -32,6 +32,12 @@ class EventQuerySet(models.QuerySet["Event"]):
         """Newest first; reads the timeline index."""
         return self.filter(contact=contact).order_by("-occurred_at", "-id")
 
+    def of_searched(self, text: str) -> Self:
+        """Events of the contacts that a search means; all where it is empty."""
+        if not text.strip():
+            return self
+        return self.filter(contact__in=Contact.objects.all().find_ids(text))
+
     def named(self, name: str, *, since: datetime) -> Self:
         return self.filter(name=name, occurred_at__gte=since)
 

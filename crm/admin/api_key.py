@@ -1,0 +1,86 @@
+"""API keys: made here, shown once, revoked for good."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
+
+from crm.keys import issue_api_key, revoke_api_key
+from crm.models import ApiKey
+
+
+class ApiKeyForm(forms.ModelForm):
+    scopes = forms.MultipleChoiceField(
+        choices=ApiKey.Scope.choices,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        help_text="Give a key no more than its program needs.",
+    )
+
+    class Meta:
+        model = ApiKey
+        fields = ("name", "scopes")
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(ModelAdmin):
+    form = ApiKeyForm
+    list_display = ("name", "shown_prefix", "shown_scopes", "last_used_at", "is_live")
+    list_per_page = 50
+    ordering = ("-pk",)
+    actions = ("revoke",)
+
+    @admin.display(description="Begins with")
+    def shown_prefix(self, key: ApiKey) -> str:
+        return f"{key.prefix}…"
+
+    @admin.display(description="Scopes")
+    def shown_scopes(self, key: ApiKey) -> str:
+        return ", ".join(key.scopes)
+
+    @display(description="State", label={"live": "success", "revoked": "danger"})
+    def is_live(self, key: ApiKey) -> str:
+        return "live" if key.revoked_at is None else "revoked"
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        # The list's action needs the right; one key can only be revoked.
+        return obj is None and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def save_model(
+        self, request: HttpRequest, obj: ApiKey, form: Any, change: bool
+    ) -> None:
+        made, secret = issue_api_key(
+            name=form.cleaned_data["name"],
+            scopes=form.cleaned_data["scopes"],
+            actor=request.user,
+        )
+        obj.__dict__.update(made.__dict__)
+        obj.secret = secret  # type: ignore[attr-defined]
+
+    def response_add(
+        self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        """Shown on this answer only: no redirect, no message that would be stored."""
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": "Copy the key now",
+            "key": obj,
+            "secret": obj.secret,  # type: ignore[attr-defined]
+        }
+        return TemplateResponse(request, "admin/crm/apikey/secret.html", context)
+
+    @admin.action(description="Revoke", permissions=["change"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        ended = sum(revoke_api_key(key, actor=request.user) for key in queryset)
+        self.message_user(request, f"{ended} keys revoked.", messages.SUCCESS)

@@ -1,0 +1,75 @@
+"""What all staff pages over big tables share."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+from unfold.paginator import InfinitePaginator
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from crm.events.limits import BodyRefused, Limits, parse_json
+
+# A text in a list is cut here, so that one fat row can not fatten the page.
+MAX_CELL = 200
+
+
+class BigTableAdmin(ModelAdmin):
+    """Pages without a count: `SELECT count(*)` of a million rows takes seconds."""
+
+    paginator = InfinitePaginator
+    show_full_result_count = False
+    list_per_page = 50
+    list_max_show_all = 0
+    list_disable_select_all = True
+
+
+class ReadOnlyAdmin(BigTableAdmin):
+    """Rows that only the machine writes."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class StrictJSONField(forms.Field):
+    """A JSON object typed by staff, under the same limits as one that is sent.
+
+    Not Django's JSONField, which parses without limits to show a wrong text again.
+    """
+
+    widget = UnfoldAdminTextareaWidget
+
+    def prepare_value(self, value: Any) -> str:
+        if isinstance(value, str):
+            return value
+        return json.dumps(value or {}, indent=2, ensure_ascii=False)
+
+    def to_python(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return value
+        raw = str(value or "{}").encode("utf-8", "replace")
+        if len(raw) > Limits().event_bytes:
+            raise ValidationError(f"Larger than {Limits().event_bytes} bytes.")
+        try:
+            parsed = parse_json(raw)
+        except BodyRefused as refused:
+            fault = refused.fault
+            where = f"{fault.path}: " if fault.path else ""
+            raise ValidationError(f"{where}{fault.message}") from refused
+        if not isinstance(parsed, dict):
+            raise ValidationError("Must be an object: {…}.")
+        return parsed
+
+
+def cut_cell(text: str) -> str:
+    return text if len(text) <= MAX_CELL else f"{text[:MAX_CELL]}…"

@@ -1,0 +1,143 @@
+"""Contacts: search by prefix, and one page with the whole story."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from crm.admin.base import BigTableAdmin, StrictJSONField, cut_cell
+from crm.models import Contact
+from crm.profiles import diff_traits, edit_contact, find_contact, save_profile
+from crm.timeline import read_panels, read_timeline
+
+TRAITS_HELP = (
+    "What is known about this person. email, phone, locale and timezone are "
+    "copied to their own columns; remove a line to forget it."
+)
+
+
+class ContactForm(forms.ModelForm):
+    """Traits only: everything else follows from them or from identifiers."""
+
+    traits = StrictJSONField(required=False, help_text=TRAITS_HELP)
+
+    class Meta:
+        model = Contact
+        fields = ("traits",)
+
+
+class NewContactForm(ContactForm):
+    external_id = forms.CharField(
+        max_length=255,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="The id of this person in your own systems.",
+    )
+
+    class Meta(ContactForm.Meta):
+        fields = ("external_id", "traits")
+
+    def clean_external_id(self) -> str:
+        said = self.cleaned_data["external_id"].strip()
+        if find_contact(said):
+            raise forms.ValidationError("A contact with this id exists.")
+        return said
+
+
+@admin.register(Contact)
+class ContactAdmin(BigTableAdmin):
+    form = ContactForm
+    list_display = ("shown_name", "shown_email", "external_id", "last_active_at")
+    ordering = ("-pk",)
+    # Anything here shows the field; `get_search_results` does the search.
+    search_fields = ("email",)
+    search_help_text = "Beginning of a name, an e-mail, a phone number or an id"
+
+    @admin.display(description="Name")
+    def shown_name(self, contact: Contact) -> str:
+        return cut_cell(contact.display_name)
+
+    @admin.display(description="E-mail")
+    def shown_email(self, contact: Contact) -> str:
+        return contact.email
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Contact]:
+        return Contact.objects.canonical()
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Contact], search_term: str
+    ) -> tuple[QuerySet[Contact], bool]:
+        return queryset.searched(search_term), False  # type: ignore[attr-defined]
+
+    def get_form(
+        self,
+        request: HttpRequest,
+        obj: Contact | None = None,
+        change: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        kwargs["form"] = ContactForm if obj else NewContactForm
+        return super().get_form(request, obj, change=change, **kwargs)
+
+    def get_fields(self, request: HttpRequest, obj: Contact | None = None) -> Any:
+        return ("traits",) if obj else ("external_id", "traits")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        # Erasure is a deed of its own: it must reach every table.
+        return False
+
+    def save_model(
+        self, request: HttpRequest, obj: Contact, form: forms.ModelForm, change: bool
+    ) -> None:
+        traits = form.cleaned_data["traits"]
+        now = timezone.now()
+        if change:
+            said = diff_traits(form.initial["traits"], traits)
+            if said:
+                edit_contact(obj, traits=said, actor=request.user, at=now)
+            return
+        made = save_profile(
+            external_id=form.cleaned_data["external_id"],
+            traits=traits,
+            actor=request.user,
+            at=now,
+        )
+        obj.pk = made.pk
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The page, or to htmx the next piece of its timeline alone."""
+        if not object_id.isdecimal() or len(object_id) > 18:
+            return super().change_view(request, object_id, form_url, extra_context)
+        if not self.has_view_or_change_permission(request):
+            return super().change_view(request, object_id, form_url, extra_context)
+        contact = get_object_or_404(Contact.objects.canonical(), pk=object_id)
+        timeline = read_timeline(contact, before=read_moment(request))
+        context = {"contact": contact, "timeline": timeline}
+        if request.htmx:  # type: ignore[attr-defined]
+            return render(request, "crm/_timeline.html", context)
+        context["panels"] = read_panels(contact)
+        return super().change_view(
+            request, object_id, form_url, {**context, **(extra_context or {})}
+        )
+
+
+def read_moment(request: HttpRequest) -> datetime | None:
+    """`?before=` of the older pages; a malformed one is a ValueError, thus 400."""
+    text = request.GET.get("before")
+    if not text:
+        return None
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

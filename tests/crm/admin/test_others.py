@@ -1,0 +1,172 @@
+"""Keys, catalog, audit, events and quarantine in the admin."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.contrib.messages import get_messages
+from django.db import connection
+from django.db.utils import IntegrityError
+from django.test import Client
+from django.utils import timezone
+
+from crm.models import ApiKey, AuditEntry, Brand, PendingEvent, Product
+from crm.models.audit import record_audit
+from crm.models.ids import make_uuid7
+from tests.factories import (
+    NOON,
+    make_contact,
+    make_device,
+    make_event,
+    make_product,
+)
+
+pytestmark = pytest.mark.django_db
+
+MODELS = (
+    "apikey",
+    "auditentry",
+    "brand",
+    "contact",
+    "device",
+    "event",
+    "eventname",
+    "pendingevent",
+    "product",
+)
+
+
+QUERIES = ("", "?q=a", "?q=%00", "?o=-1.2", "?p=x", "?id__exact=%00", "?x=1")
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_each_list_answers_whatever_is_asked(
+    model: str, admin_client: Client, django_assert_max_num_queries: Any
+) -> None:
+    contact = make_contact()
+    make_device(contact)
+    make_event(contact)
+    make_product()
+    make_pending()
+    for query in QUERIES:
+        with django_assert_max_num_queries(30):
+            response = admin_client.get(f"/admin/crm/{model}/{query}")
+        assert response.status_code in (200, 302, 400), query
+
+
+def test_a_key_is_shown_once_on_the_answer_itself(admin_client: Client) -> None:
+    response = admin_client.post(
+        "/admin/crm/apikey/add/", {"name": "shop", "scopes": ["track", "read"]}
+    )
+    assert response.status_code == 200
+    secret = re.search(r"apr_[\w-]+", response.content.decode())
+    assert secret is not None
+    key = ApiKey.objects.matching(secret.group())
+    assert key is not None
+    assert (key.scopes, key.created_by.username) == (["track", "read"], "admin")
+    assert "no-store" in response["Cache-Control"]
+    assert not list(get_messages(response.wsgi_request))
+    later = admin_client.get("/admin/crm/apikey/")
+    assert secret.group() not in later.content.decode()
+    assert ApiKey.objects.count() == 1
+
+
+def test_revoking_ends_a_key_and_is_audited(admin_client: Client) -> None:
+    key, _ = ApiKey.issue(name="old", scopes=["read"])
+    body = {"action": "revoke", "_selected_action": [key.pk]}
+    for _ in range(2):
+        admin_client.post("/admin/crm/apikey/", body)
+    key.refresh_from_db()
+    assert key.revoked_at is not None
+    assert list(AuditEntry.objects.values_list("action", flat=True)) == ["revoked"]
+
+
+def test_a_product_is_saved_with_an_audit_row(admin_client: Client) -> None:
+    body = {"code": "a", "name": "A", "price": "2.50", "attributes": '{"size": "M"}'}
+    admin_client.post("/admin/crm/product/add/", body)
+    assert Product.objects.get().attributes == {"size": "M"}
+    assert AuditEntry.objects.get().action == "added"
+    bad = admin_client.post(
+        "/admin/crm/product/add/", {**body, "code": "b", "attributes": '{"a": NaN}'}
+    )
+    assert b"a: NaN and Infinity" in bad.content
+    assert Product.objects.count() == 1
+
+
+def test_a_new_default_brand_takes_the_old_ones_place(admin_client: Client) -> None:
+    old = Brand.objects.filter(is_default=True).first() or Brand.objects.create(
+        name="Old", slug="old", is_default=True
+    )
+    body = {
+        "name": "New",
+        "slug": "new",
+        "is_default": "on",
+        "app_schemes": "[]",
+        "time_zone": "UTC",
+        "locale": "en",
+    }
+    response = admin_client.post("/admin/crm/brand/add/", body)
+    assert response.status_code == 302, response.context["errors"]
+    old.refresh_from_db()
+    assert not old.is_default
+    assert Brand.objects.default().name == "New"
+
+
+def make_pending(**fields: Any) -> PendingEvent:
+    return PendingEvent.objects.create(
+        event_id=make_uuid7(),
+        occurred_at=NOON,
+        contact=make_contact(),
+        name="Viewed",
+        **fields,
+    )
+
+
+@pytest.mark.parametrize(("action", "left"), [("retry", 2), ("drop", 1)])
+def test_only_quarantined_rows_are_retried_or_dropped(
+    action: str, left: int, admin_client: Client
+) -> None:
+    waiting = make_pending(attempts=1)
+    bad = make_pending(attempts=3, last_error="boom", quarantined_at=timezone.now())
+    body = {"action": action, "_selected_action": [waiting.pk, bad.pk]}
+    admin_client.post("/admin/crm/pendingevent/", body)
+    assert PendingEvent.objects.filter(quarantined_at=None).count() == left
+    waiting.refresh_from_db()
+    assert waiting.attempts == 1
+    assert AuditEntry.objects.count() == 1
+
+
+def test_the_trail_can_not_be_changed(admin_client: Client) -> None:
+    entry = record_audit(actor="test", action="edited", on=make_contact())
+    for path in ("add/", f"{entry.pk}/delete/"):
+        assert admin_client.get(f"/admin/crm/auditentry/{path}").status_code == 403
+    assert admin_client.get(
+        f"/admin/crm/auditentry/{entry.pk}/change/"
+    ).status_code == (200)
+    with pytest.raises(IntegrityError, match="append-only"), connection.cursor() as c:
+        c.execute("UPDATE crm_auditentry SET action = 'x'")
+
+
+def test_the_history_of_one_object_is_found(admin_client: Client) -> None:
+    contact = make_contact()
+    record_audit(actor="test", action="edited", on=contact)
+    record_audit(actor="test", action="edited", on=make_product())
+    response = admin_client.get(
+        "/admin/crm/auditentry/", {"q": f"crm.contact {contact.pk}"}
+    )
+    assert response.context["cl"].result_list[0].object_name == str(contact)
+    assert len(response.context["cl"].result_list) == 1
+
+
+def test_a_device_is_found_by_its_token_which_is_never_shown(
+    admin_client: Client,
+) -> None:
+    device = make_device(token="abcdefgh-secret-12345678")
+    make_device()
+    response = admin_client.get("/admin/crm/device/", {"q": device.token})
+    assert [row.pk for row in response.context["cl"].result_list] == [device.pk]
+    page = admin_client.get(f"/admin/crm/device/{device.pk}/change/")
+    assert b"12345678" in page.content
+    assert device.token.encode() not in page.content
