@@ -1,0 +1,16 @@
+"""Ticks of the system of record; each is one call and safe to run twice."""
+
+from __future__ import annotations
+
+from celery import shared_task
+from django.utils import timezone
+
+from crm.events.retention import forget_messages, prepare_months
+
+
+@shared_task(name="crm.tasks.maintain")
+def maintain() -> None:
+    """Hourly: partitions kept ahead, old message keys forgotten."""
+    now = timezone.now()
+    prepare_months(now=now)
+    forget_messages(now=now)
