@@ -161,8 +161,11 @@ def _find_free_at(
     limit = 1 if rule.kind == "cooldown" else rule.limit
     if limit is None:
         return None
-    ends = sorted(_find_weight_end(rule, send.at, zone) for send in sends)
-    return ends[-limit] if len(ends) >= limit else None
+    moments = sorted(send.at for send in sends)
+    if len(moments) < limit:
+        return None
+    # What was sent later weighs longer, so the limit-th youngest says it all.
+    return _find_weight_end(rule, moments[-limit], zone)
 
 
 def _find_weight_end(rule: CapRule, sent_at: datetime, zone: ZoneInfo) -> datetime:

@@ -22,7 +22,7 @@ LOOK_AHEAD_MAX_DAYS = 8
 # Days from the local date of an instant on which a window that covers it can begin: a
 # window that wraps midnight began the day before, and a clock set back over midnight
 # shows yesterday's date after today's.
-START_DAYS = (-2, -1, 0, 1)
+START_DAYS = (-1, 0, 1)
 
 
 @dataclass(frozen=True, slots=True)

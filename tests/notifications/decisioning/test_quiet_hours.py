@@ -160,6 +160,15 @@ def test_night_is_as_long_as_it_truly_is(
     assert end - start == timedelta(hours=hours)
 
 
+def test_window_that_began_before_clocks_went_back_over_midnight_still_holds() -> None:
+    # Newfoundland until 2011: one minute past midnight became 23:01 of the day before.
+    st_johns = ZoneInfo("America/St_Johns")
+    second_half_past_eleven = at("2010-11-07T03:00Z")
+    assert to_wall(second_half_past_eleven, st_johns) == at("2010-11-06T23:30")
+    end = find_window_end(second_half_past_eleven, st_johns, make_window("00:00-00:30"))
+    assert end == at("2010-11-07T04:00Z")
+
+
 def test_windows_that_touch_are_one() -> None:
     windows = [make_window("22:00-02:00"), make_window("01:00-08:00")]
     windows.append(make_window("08:00-09:00"))

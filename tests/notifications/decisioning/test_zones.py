@@ -116,10 +116,11 @@ def check_walls_around_changes(name: str) -> None:
     """Later walls are never earlier instants, and each is the first that fits."""
     zone = ZoneInfo(name)
     for change in find_changes(name):
-        start = to_wall(change.at, zone) - timedelta(hours=4)
+        # Odd seconds, so that halving a gap must hit its end exactly.
+        start = to_wall(change.at, zone) - timedelta(hours=4, seconds=17)
         previous = None
         for step in range(8 * 12):
-            wall = start + timedelta(minutes=5 * step)
+            wall = start + timedelta(seconds=301 * step)
             instant = to_instant(wall, zone)
             assert previous is None or instant >= previous
             assert to_wall(instant, zone) >= wall
