@@ -101,13 +101,16 @@ def hold_up_lock() -> int:
 
 def check_port(host: str, port: int) -> None:
     """Raises CommandError where the web server could not listen."""
+    # getaddrinfo would wrap a larger number silently.
+    if not 0 < port < 65_536:
+        raise CommandError(f"a port is 1 to 65535, not {port}")
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+    except OSError as error:
+        reason = error.strerror
         raise CommandError(
             f"cannot listen on {host}:{port}: {reason} (choose with --port)"
         ) from error
