@@ -1,0 +1,1 @@
+"""The tests; each package mirrors its source."""
