@@ -21,6 +21,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from crm.ports.purposes import Use, purpose_providers
 from preferences.colours import pick_ink
 from preferences.consent import Choice, Result, record_choices
+from preferences.csrf import protect_own_form
 from preferences.forms import read_switch_choices
 from preferences.grid import Grid, build_grid, read_grid
 from preferences.models import Channel, PreferenceCenter
@@ -97,6 +98,7 @@ def open_preferences(request: HttpRequest, token: str) -> HttpResponse:
     return response
 
 
+@protect_own_form
 @require_http_methods(["GET", "HEAD", "POST"])
 def show_preferences(request: HttpRequest) -> HttpResponse:
     token = request.COOKIES.get(COOKIE, "")
