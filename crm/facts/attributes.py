@@ -172,9 +172,9 @@ class AttributeSource:
     """Traits and profile columns, registered by the crm itself."""
 
     def terms(self) -> Sequence[Term]:
-        ops = tuple((op, WORDS[op]) for op in EVERY if op != "more_than_ago")
+        ops = tuple((op, WORDS[op]) for op in EVERY)
         comparison = (
-            Input("op", "Comparison", "choice", (*ops, ("more_than_ago", "is before"))),
+            Input("op", "Comparison", "choice", ops),
             Input("value", "Value", "value", suggest="values"),
         )
         blank = {"op": "equals", "value": ""}

@@ -46,7 +46,7 @@ WORDS = {
     "before": "is before",
     "after": "is after",
     "within_last": "is within the last",
-    "more_than_ago": "is more than",
+    "more_than_ago": "is longer ago than",
 }
 
 ISO_MOMENT = (

@@ -32,6 +32,11 @@ class MembershipChangeQuerySet(models.QuerySet["MembershipChange"]):
     def entered(self) -> Self:
         return self.filter(action=MembershipChange.Action.ENTERED)
 
+    def latest_of(self, segment: Segment) -> Self:
+        """The newest comings and goings of one segment."""
+        rows = self.filter(segment=segment).order_by("-at", "-pk")
+        return rows.select_related("contact")
+
     def of_contact(self, contact_id: int, *, before: datetime) -> Self:
         """Newest first, for the timeline."""
         rows = self.filter(contact_id=contact_id, at__lt=before)

@@ -20,6 +20,13 @@ class MembershipQuerySet(models.QuerySet["Membership"]):
         rows = self.filter(contact_id=contact_id)
         return rows.select_related("segment").order_by("segment__name")
 
+    def page_before(self, segment: Segment, contact_id: str) -> Self:
+        """Members of a segment from this contact on downwards, newest first."""
+        rows = self.of_segment(segment).newest_contacts_first()
+        if contact_id.isdecimal() and len(contact_id) < 18:
+            rows = rows.filter(contact_id__lt=int(contact_id))
+        return rows.select_related("contact")
+
     def newest_contacts_first(self) -> Self:
         """For pages of members; reads the unique index backwards."""
         return self.order_by("-contact_id")

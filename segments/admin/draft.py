@@ -1,0 +1,305 @@
+"""The rule being edited: form fields to JSON, deeds on the tree, JSON to fields.
+
+Every node has a key, `r` for the root and `r-0-2` below it, and its form fields
+begin with it, so the whole rule travels in plain form posts and the editor works
+without JavaScript. Nothing here decides what is valid: that is `parse_rule`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from crm.ports.facts import Input, Term, list_terms
+
+ROOT = "r"
+MODES = ("all", "any", "none")
+# A form that claims more is cut; the rule itself is refused far earlier.
+CHILDREN_MAX = 250
+DEPTH_MAX = 12
+WINDOW = re.compile(r"^\s*(\d{1,9})\s*(seconds?|minutes?|hours?|days?)?\s*$")
+WINDOWED = ("within_last", "more_than_ago")
+PRESENCE = ("exists", "not_exists")
+TEXTUAL = ("contains", "starts_with", "before", "after")
+
+Node = dict[str, Any]
+
+
+class Fields(Protocol):
+    """What a QueryDict offers, as far as it is read here."""
+
+    def get(self, key: str, default: str = ...) -> str: ...
+
+    def getlist(self, key: str) -> list[str]: ...
+
+    def __contains__(self, key: object) -> bool: ...
+
+
+def read_draft(fields: Fields) -> Node:
+    """The node tree in the form's fields; a blank one where there is none."""
+    if f"{ROOT}.mode" not in fields:
+        return {"all": [make_blank("event")]}
+    return _read_node(fields, ROOT, depth=1)
+
+
+def make_blank(kind: str) -> Node:
+    """A new condition, as its source suggests it."""
+    term = find_term(kind) or list_terms()[0]
+    return json.loads(json.dumps(dict(term.blank)))
+
+
+def find_term(kind: Any) -> Term | None:
+    return next((term for term in list_terms() if term.kind == kind), None)
+
+
+def _read_node(fields: Fields, key: str, *, depth: int) -> Node:
+    mode = fields.get(f"{key}.mode", "")
+    if mode not in MODES:
+        return _read_leaf(fields, key)
+    size = read_count(fields.get(f"{key}.size", "0"))
+    if depth >= DEPTH_MAX:
+        size = 0
+    return {
+        mode: [_read_node(fields, f"{key}-{n}", depth=depth + 1) for n in range(size)]
+    }
+
+
+def read_count(text: str) -> int:
+    return min(int(text), CHILDREN_MAX) if text.isdecimal() and len(text) < 9 else 0
+
+
+def _read_leaf(fields: Fields, key: str) -> Node:
+    kind = fields.get(f"{key}.type", "")
+    term = find_term(kind)
+    if term is None:
+        return {"type": kind}
+    if fields.get(f"{key}.was", kind) != kind:
+        return make_blank(kind)
+    node: Node = {"type": kind}
+    for one in term.inputs:
+        value = read_input(fields, f"{key}.{one.path}", one)
+        if one.control == "value" and value is not None:
+            value = type_value(node.get("op"), value)
+        if value is not None:
+            _put_value(node, one.path, value)
+    return _drop_unfinished(node, term)
+
+
+def read_input(fields: Fields, name: str, one: Input) -> Any:
+    """The value of one control; None where nothing was said."""
+    if one.control == "check":
+        return fields.get(name, "") == "on"
+    if one.control == "choices":
+        return fields.getlist(name) or None
+    if one.control == "filters":
+        return _read_filters(fields, name) or None
+    text = fields.get(name, "")
+    if text == "":
+        return None
+    return read_number(text) if one.control == "number" else text
+
+
+def read_number(text: str) -> Any:
+    """A number where it reads so; else the text, for the rule to refuse."""
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return int(number) if number.is_integer() and "." not in text else number
+
+
+def _read_filters(fields: Fields, name: str) -> list[Node]:
+    filters = []
+    for n in range(read_count(fields.get(f"{name}.size", "0"))):
+        row: Node = {
+            "property": fields.get(f"{name}-{n}.property", ""),
+            "op": fields.get(f"{name}-{n}.op", "equals"),
+        }
+        value = type_value(row["op"], fields.get(f"{name}-{n}.value", ""))
+        filters.append(row if value is None else {**row, "value": value})
+    return filters
+
+
+def type_value(op: Any, text: str) -> Any:
+    """What the text in a value field means under this operator."""
+    if op in PRESENCE:
+        return None
+    if op in WINDOWED:
+        found = WINDOW.match(text)
+        if not found:
+            return text
+        unit = (found[2] or "days").rstrip("s") + "s"
+        return {"amount": int(found[1]), "unit": unit}
+    if op in TEXTUAL:
+        return text
+    if op == "in":
+        return [_type_scalar(part.strip()) for part in text.split(",") if part.strip()]
+    return _type_scalar(text)
+
+
+def _type_scalar(text: str) -> Any:
+    """Numbers, true, false and "quoted text" as in JSON; all else is text."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return value if isinstance(value, str | int | float) else text
+
+
+def show_value(op: Any, value: Any) -> str:
+    """The text of a value field: `type_value` reads it back as it was."""
+    if isinstance(value, Mapping):
+        return f"{value.get('amount', '')} {value.get('unit', '')}".strip()
+    if isinstance(value, list):
+        return ", ".join(_show_scalar(one) for one in value)
+    return str(value) if op in TEXTUAL else _show_scalar(value)
+
+
+def _show_scalar(value: Any) -> str:
+    if isinstance(value, str):
+        quoted = _type_scalar(value) != value
+        return json.dumps(value, ensure_ascii=False) if quoted else value
+    return json.dumps(value)
+
+
+def _put_value(node: Node, path: str, value: Any) -> None:
+    *outer, last = path.split(".")
+    for key in outer:
+        node = node.setdefault(key, {})
+    node[last] = value
+
+
+def _drop_unfinished(node: Node, term: Term) -> Node:
+    """Leave out parts whose free field is empty; a sum stands for the count."""
+    for one in term.inputs:
+        outer, _, inner = one.path.partition(".")
+        if inner and one.control in ("text", "number") and outer in node:
+            first = next(i for i in term.inputs if i.path.startswith(f"{outer}.")
+                         and i.control in ("text", "number"))  # fmt: skip
+            if first is one and inner not in node[outer]:
+                del node[outer]
+    if "sum" in node:
+        node.pop("count", None)
+    return node
+
+
+# --- Deeds ---
+
+
+def apply_deed(root: Node, deed: str) -> Node:
+    """The tree after a button: `leaf:r`, `group:r-0`, `remove:r-0-1`, `filter:r-0`,
+    `unfilter:r-0:1`. What names no node changes nothing."""
+    verb, _, rest = deed.partition(":")
+    key, _, index = rest.partition(":")
+    node = find_node(root, key)
+    if node is None:
+        return root
+    children = list_children(node)
+    if verb == "leaf" and children is not None:
+        children.append(make_blank("event"))
+    elif verb == "group" and children is not None:
+        children.append({"any": [make_blank("event")]})
+    elif verb == "filter" and children is None:
+        where = node.setdefault("where", [])
+        where.append({"property": "", "op": "equals", "value": ""})
+    elif verb == "unfilter" and index.isdecimal():
+        node["where"] = [
+            row for n, row in enumerate(node.get("where", ())) if n != int(index)
+        ]
+    elif verb == "remove":
+        _remove_node(root, key)
+    return root
+
+
+def _remove_node(root: Node, key: str) -> None:
+    above, _, last = key.rpartition("-")
+    parent = find_node(root, above)
+    siblings = list_children(parent) if parent else None
+    if siblings is not None:
+        del siblings[int(last)]
+
+
+def find_node(root: Node, key: str) -> Node | None:
+    first, *steps = key.split("-")
+    node: Node | None = root if first == ROOT else None
+    for step in steps:
+        children = list_children(node) if node else None
+        if children is None or not step.isdecimal() or int(step) >= len(children):
+            return None
+        node = children[int(step)]
+    return node
+
+
+def list_children(node: Node) -> list[Node] | None:
+    """The children of a group; None for a condition."""
+    return next((node[mode] for mode in MODES if mode in node), None)
+
+
+def find_key(path: str) -> tuple[str, str]:
+    """The key of the node that a fault's path names, and what is left of it."""
+    found = re.match(r"^root((?:\.(?:all|any|none)\[\d+\])*)\.?(.*)$", path)
+    if not found:
+        return ROOT, path
+    steps = re.findall(r"\[(\d+)\]", found[1])
+    return "-".join([ROOT, *steps]), found[2]
+
+
+# --- Showing ---
+
+
+def build_editor(
+    node: Node, suggestions: Mapping[str, Sequence[str]], *, key: str = ROOT
+) -> Node:
+    """The tree as templates want it: one dictionary for each node."""
+    children = list_children(node)
+    if children is None:
+        return _build_leaf(node, key, suggestions)
+    mode = next(mode for mode in MODES if mode in node)
+    return {
+        "key": key,
+        "is_root": key == ROOT,
+        "mode": mode,
+        "modes": MODES,
+        "children": [
+            build_editor(child, suggestions, key=f"{key}-{n}")
+            for n, child in enumerate(children)
+        ],
+    }
+
+
+def _build_leaf(node: Node, key: str, suggestions: Mapping[str, Sequence[str]]) -> Node:
+    term = find_term(node.get("type"))
+    inputs = [] if term is None else [_build_input(node, key, i) for i in term.inputs]
+    return {
+        "key": key,
+        "kind": node.get("type", ""),
+        "hint": term.hint if term else "",
+        "terms": [(one.kind, one.label) for one in list_terms()],
+        "inputs": inputs,
+        "values": suggestions.get(f"values:{node.get('trait')}", ()),
+    }
+
+
+def _build_input(node: Node, key: str, one: Input) -> Node:
+    value: Any = node
+    for part in one.path.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    shown = {
+        "name": f"{key}.{one.path}",
+        "label": one.label,
+        "control": one.control,
+        "choices": one.choices,
+        "suggest": f"values-{key}" if one.suggest == "values" else one.suggest,
+        "value": "" if value is None else value,
+    }
+    if one.control == "value":
+        shown["value"] = "" if value is None else show_value(node.get("op"), value)
+    if one.control == "filters":
+        shown["rows"] = [
+            {**row, "value": show_value(row.get("op"), row.get("value", ""))}
+            for row in (value if isinstance(value, list) else ())
+            if isinstance(row, Mapping)
+        ]
+    return shown
