@@ -100,10 +100,12 @@ class FcmChannel:
             batch, access_token=access_token, deadline_s=ends_s - time.monotonic()
         )
         for place, answer in answers:
-            if answer.status == 401:
-                self._tokens.forget(access_token)
             index = places[place]
-            yield index, classify_answer(answer, messages[index])
+            result = classify_answer(answer, messages[index])
+            # 401 for the platform's key is not about our token.
+            if result.http_status == 401 and result.breaker is Breaker.SENDER:
+                self._tokens.forget(access_token)
+            yield index, result
 
     def _open_transport(self) -> Transport:
         key = (os.getpid(), threading.get_ident())

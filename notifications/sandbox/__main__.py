@@ -8,11 +8,22 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from notifications.sandbox.server import serve_sandbox
+
+# How the settings read a yes.
+TRUE_WORDS = ("1", "true", "yes", "on", "y", "ok")
+
+
+def is_allowed(environment: Mapping[str, str]) -> bool:
+    """As in the settings: on with DEBUG, else only where SANDBOX says so."""
+    debug = environment.get("DEBUG", "1")
+    return environment.get("SANDBOX", debug).strip().lower() in TRUE_WORDS
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -20,6 +31,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=8010, help="0 picks a free one")
     parser.add_argument("--log", type=Path, required=True, help="accepted messages")
     options = parser.parse_args(arguments)
+    if not is_allowed(os.environ):
+        sys.stderr.write("sandbox: off here; set SANDBOX=1 to allow it\n")
+        return 1
     try:
         asyncio.run(run_sandbox(options.port, options.log))
     except OSError as error:

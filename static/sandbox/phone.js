@@ -37,6 +37,8 @@
   };
 
   // client_id is the message's own name: a second report of the same kind counts once.
+  // Answers whether the report is done with; a device's own "delivered" of a message
+  // this site does not know (another database's, or long gone) is dropped in silence.
   const report = async (card, event, button, link) => {
     if (!card.dataset.path) return false;
     const title = card.querySelector(".title, .body")?.textContent || "";
@@ -51,6 +53,7 @@
         headers: { "Content-Type": "application/json", Accept: "application/json" },
         body: JSON.stringify(facts),
       });
+      if (event === "delivered" && [404, 410].includes(answer.status)) return true;
       note(event, title, String(answer.status), answer.ok, link);
       return answer.ok;
     } catch {

@@ -295,3 +295,14 @@ def test_a_refused_access_token_is_renewed_for_the_next_batch(
     server.behaviour = answer(200, fault_server.OK_BODY)
     assert send_one(channel).outcome is Outcome.SENT
     assert len(server.token_posts) == 2
+
+
+def test_a_platforms_bad_key_does_not_cost_a_new_token(
+    transport: str, server: FaultServer, open_channel: OpenChannel
+) -> None:
+    channel = open_channel(server, transport)
+    server.behaviour = answer_error(
+        401, "UNAUTHENTICATED", fcm="THIRD_PARTY_AUTH_ERROR"
+    )
+    assert [send_one(channel).breaker for _ in range(2)] == ["platform"] * 2
+    assert len(server.token_posts) == 1

@@ -288,3 +288,34 @@ def test_a_taken_port_ends_with_one_line(
     error = capsys.readouterr().err
     assert error.startswith("sandbox: ")
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("environment", "allowed"),
+    [
+        ({}, True),
+        ({"DEBUG": "true"}, True),
+        ({"DEBUG": "0"}, False),
+        ({"DEBUG": "False", "SANDBOX": "1"}, True),
+        ({"SANDBOX": "off"}, False),
+    ],
+)
+def test_it_starts_only_where_the_settings_would_allow_it(
+    environment: dict[str, str], allowed: bool
+) -> None:
+    from notifications.sandbox.__main__ import is_allowed
+
+    assert is_allowed(environment) is allowed
+
+
+def test_where_it_is_off_it_ends_with_one_line(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from notifications.sandbox.__main__ import main
+
+    monkeypatch.setenv("SANDBOX", "0")
+    assert main(["--log", str(tmp_path / "log")]) == 1
+    assert capsys.readouterr().err == "sandbox: off here; set SANDBOX=1 to allow it\n"
+    assert not (tmp_path / "log").exists()
