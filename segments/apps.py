@@ -9,6 +9,12 @@ class SegmentsConfig(AppConfig):
 
     def ready(self) -> None:
         from crm.ports.facts import register_facts
+        from crm.ports.personal_data import register_holder
+        from crm.ports.timeline import register_timeline
+        from segments.personal_data import SegmentHolder
         from segments.rules.membership import SegmentSource
+        from segments.timeline import SegmentTimeline
 
         register_facts(SegmentSource())
+        register_holder(SegmentHolder())
+        register_timeline(SegmentTimeline())
