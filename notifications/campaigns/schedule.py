@@ -13,6 +13,7 @@ When clocks change, two kinds of crontab differ:
 from __future__ import annotations
 
 from bisect import bisect_right
+from calendar import monthrange
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -22,8 +23,8 @@ from zoneinfo import ZoneInfo
 from notifications.decisioning.zones import to_instant, to_wall
 
 ALL_HOURS: Final = frozenset(range(24))
-# Days of each month, from January; February has its leap day.
-MONTH_DAYS: Final = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+# Any one: a crontab for 29 February is rare, not wrong.
+LEAP_YEAR: Final = 2024
 # The longest wait a valid crontab can have: a leap day on one weekday over a century
 # without one is 40 years.
 LOOK_AHEAD_DAYS: Final = 41 * 366
@@ -45,7 +46,7 @@ class CronTimes:
         _check_field("days_of_month", self.days_of_month, 1, 31)
         _check_field("months", self.months, 1, 12)
         _check_field("days_of_week", self.days_of_week, 0, 6)
-        longest = max(MONTH_DAYS[month - 1] for month in self.months)
+        longest = max(monthrange(LEAP_YEAR, month)[1] for month in self.months)
         if min(self.days_of_month) > longest:
             raise ValueError("days_of_month: none of these months has such a day")
 

@@ -308,6 +308,11 @@ def test_utc_runs_are_celerys(after: datetime, **fields: str) -> None:
             {"days_of_month": frozenset({30}), "months": frozenset({2})},
             "none of these months has such a day",
         ),
+        (
+            "31 April, June, September, November",
+            {"days_of_month": frozenset({31}), "months": frozenset({4, 6, 9, 11})},
+            "none of these months has such a day",
+        ),
     ],
 )
 def test_impossible_times_are_refused(
