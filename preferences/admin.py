@@ -125,8 +125,29 @@ class CenterForm(forms.ModelForm):
         return locales
 
 
+class TopicForm(forms.ModelForm):
+    """A key never changes: rules, campaigns and other systems name it."""
+
+    class Meta:
+        model = Topic
+        fields = (
+            "position",
+            "name",
+            "description",
+            "key",
+            "default",
+            "is_transactional",
+            "is_active",
+        )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["key"].disabled = self.instance.pk is not None
+
+
 class TopicInline(TabularInline):
     model = Topic
+    form = TopicForm
     extra = 0
     can_delete = False
     fields = (

@@ -84,6 +84,19 @@ def test_saving_a_center_adds_topics_and_a_wording(admin_client, center):
     assert (center.wording_version, CenterWording.objects.count()) == (2, 2)
 
 
+def test_a_topic_can_be_renamed_but_keeps_its_key(admin_client, center):
+    topic = center.topics.get(key="promotions")
+    url = reverse("admin:preferences_preferencecenter_change", args=[center.pk])
+    body = make_post(center) | {
+        "topics-INITIAL_FORMS": "1",
+        "topics-0-id": topic.pk,
+        "topics-0-center": center.pk,
+    }
+    assert admin_client.post(url, body).status_code == 302
+    topic.refresh_from_db()
+    assert (topic.name, topic.key, topic.number) == ("Events", "promotions", 2)
+
+
 @pytest.mark.parametrize(
     "changes",
     [
