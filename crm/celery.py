@@ -43,6 +43,9 @@ app.conf.update(
     worker_hijack_root_logger=False,
 )
 app.autodiscover_tasks()
+# Threads of a worker's parent process, such as the sweeper, named by path: a worker
+# loads them, nobody else.
+app.steps["worker"].update(settings.WORKER_BOOTSTEPS)
 
 
 @signals.worker_init.connect

@@ -340,6 +340,8 @@ SPECTACULAR_SETTINGS = {
 }
 
 # --- Tasks ---
+# Paths of celery.bootsteps.StartStopStep classes that each worker starts.
+WORKER_BOOTSTEPS = ["notifications.worker.SweepStep"]
 CELERY_BROKER_URL = BROKER_URL
 # The address "pgmq://" alone means the main database.
 CELERY_BROKER_TRANSPORT_OPTIONS = (
@@ -355,6 +357,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     },
     "expire memberships": {
         "task": "segments.tasks.expire_memberships",
+        "schedule": 5.0,
+        "options": {"expires": 15},
+    },
+    "build segments": {
+        "task": "segments.tasks.refresh_segments",
         "schedule": 5.0,
         "options": {"expires": 15},
     },

@@ -33,6 +33,7 @@ from crm.embedded.lifeline import (
 STOP_CHILDREN_S = 12.0
 STOP_DATABASE_S = 6.0
 BACKOFF_MAX_S = 30.0
+HOUSE_INTERVAL_S = 5.0
 # A child that lived this long starts again with the shortest back-off.
 SETTLED_S = 60.0
 LOG_MAX_BYTES = 20_000_000
@@ -62,7 +63,7 @@ class Supervisor:
     is_ready: bool = False
     watchdog: subprocess.Popen[bytes] | None = None
     wakeup: int = -1
-    keeper_checked_at: float = field(default_factory=time.monotonic)
+    checked_at: float = field(default_factory=time.monotonic)
 
     def run(self) -> int:
         """1. Watchdog and children 2. say when the web answers 3. keep them 4. stop."""
@@ -73,7 +74,7 @@ class Supervisor:
                 self.announce_when_ready()
                 if self.has_failed_to_start():
                     return 1
-                self.keep_database()
+                self.keep_house()
                 self.wait(1.0 if self.is_ready else 0.05)
                 self.collect_dead()
         finally:
@@ -108,7 +109,6 @@ class Supervisor:
                 self.start(child)
 
     def start(self, child: Child) -> None:
-        trim_log(child.log)
         with open(child.log, "ab") as log:
             child.process = subprocess.Popen(
                 child.command,
@@ -177,13 +177,15 @@ class Supervisor:
         say(f"Apropos cannot start: {lines[-1] if lines else ''} (log: {web.log})")
         return True
 
-    def keep_database(self) -> None:
-        """A killed keeper takes the server with it: start another."""
+    def keep_house(self) -> None:
+        """Every few seconds: the size of the logs, and a database that was killed."""
         now = time.monotonic()
-        if not self.spec["keeper"] or now - self.keeper_checked_at < 5:
+        if now - self.checked_at < HOUSE_INTERVAL_S:
             return
-        self.keeper_checked_at = now
-        if not is_locked(self.spec["keeper_lock"]):
+        self.checked_at = now
+        for log in self.spec["logs"]:
+            trim_log(Path(log))
+        if self.spec["keeper"] and not is_locked(self.spec["keeper_lock"]):
             say("the database ended; starting it again")
             subprocess.Popen(
                 self.spec["keeper"],

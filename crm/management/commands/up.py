@@ -44,6 +44,7 @@ BANNER = """
   {login}
   Phone screen  {url}/sandbox/
   Logs          {logs}
+  Data          {data}
 
   Ctrl-C stops all of it.
 """
@@ -60,6 +61,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         host, port = options["host"], options["port"]
+        if os.geteuid() == 0:
+            self.stderr.write("Running as root: an ordinary user is safer.")
         try:
             up_lock = hold_up_lock()
             check_port(host, port)
@@ -151,8 +154,11 @@ def build_spec(*, host: str, port: int, login: str, up_lock: int) -> dict[str, A
     url = f"http://{url_host}:{port}"
     sandbox_port = int(os.environ.get("SANDBOX_PORT") or find_free_port())
     binaries = find_binaries(cluster) if cluster else None
+    children = list_children(host=host, port=port, sandbox_port=sandbox_port)
+    logs = [child["log"] for child in children]
     return {
-        "children": list_children(host=host, port=port, sandbox_port=sandbox_port),
+        "children": children,
+        "logs": [*logs, str(cluster.log)] if cluster else logs,
         "environment": {
             "PYTHONUNBUFFERED": "1",
             "SITE_URL": os.environ.get("SITE_URL") or url,
@@ -163,7 +169,12 @@ def build_spec(*, host: str, port: int, login: str, up_lock: int) -> dict[str, A
         "port": port,
         "cwd": str(settings.BASE_DIR),
         "bare_python": BARE_PYTHON,
-        "banner": BANNER.format(url=url, login=login, logs=settings.LOG_DIR),
+        "banner": BANNER.format(
+            url=url,
+            login=login,
+            logs=settings.LOG_DIR,
+            data=cluster.base if cluster else "DATABASE_URL",
+        ),
         "keeper": cluster and binaries and build_keeper_command(cluster, binaries),
         "keeper_lock": cluster and str(cluster.base / "keeper.lock"),
         "users_lock": cluster and str(cluster.base / "users.lock"),
