@@ -11,10 +11,10 @@ import re
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from notifications.channels.base import (
     Breaker,
@@ -38,6 +38,9 @@ from notifications.channels.fcm_transport import (
     Prepared,
     Transport,
 )
+
+if TYPE_CHECKING:
+    from notifications.channels.fcm_sdk_transport import SingleShotAdapter
 
 PROJECT_ID = re.compile(r"[a-z0-9][a-z0-9.:\-]{2,62}")
 UNIVERSE = "googleapis.com"
@@ -96,16 +99,19 @@ class FcmChannel:
             for index in places:
                 yield index, refuse_send(error.code, error.detail)
             return
-        answers = self._open_transport().post(
-            batch, access_token=access_token, deadline_s=ends_s - time.monotonic()
-        )
-        for place, answer in answers:
+        left_s = ends_s - time.monotonic()
+        for place, answer in self._open_transport().post(
+            batch, access_token=access_token, deadline_s=left_s
+        ):
             index = places[place]
             result = classify_answer(answer, messages[index])
-            # 401 for the platform's key is not about our token.
-            if result.http_status == 401 and result.breaker is Breaker.SENDER:
-                self._tokens.forget(access_token)
+            self._note_refusal(result, access_token)
             yield index, result
+
+    def _note_refusal(self, result: SendResult, access_token: str) -> None:
+        # 401 for the platform's key is not about our token.
+        if result.http_status == 401 and result.breaker is Breaker.SENDER:
+            self._tokens.forget(access_token)
 
     def _open_transport(self) -> Transport:
         key = (os.getpid(), threading.get_ident())
@@ -198,38 +204,43 @@ def open_sdk_transport(project_id: str, route: FcmRoute) -> Transport:
     they are gone we refuse to start rather than send with hidden retries.
     """
     import firebase_admin
-    from firebase_admin import exceptions, messaging
+    from firebase_admin import messaging
 
     from notifications.channels.fcm_sdk_transport import (
         SdkTransport,
         SingleShotAdapter,
+        disarm_session,
         make_bearer,
     )
 
     bearer = make_bearer()
     name = f"apropos-{os.getpid()}-{time.monotonic_ns()}"
     app = firebase_admin.initialize_app(bearer, {"projectId": project_id}, name=name)
-    session = messaging._get_messaging_service(app)._client.session
-    if not hasattr(session, "_max_refresh_attempts"):
-        raise ChannelConfigError("FCM_TRANSPORT=sdk needs firebase-admin 7.7")
     adapter = SingleShotAdapter(route.endpoint, limits=route.limits)
-    session.mount("https://fcm.googleapis.com", adapter)
-    session.max_redirects = 0
-    session._max_refresh_attempts = 0
-    session.trust_env = not is_loopback(route.endpoint)
-    session.verify = route.ca_bundle or True
+    session = messaging._get_messaging_service(app)._client.session
+    disarm_session(session, adapter, ca_bundle=route.ca_bundle)
 
     def send(message: Any, access_token: str) -> Exception | None:
         bearer.token = access_token
-        try:
-            messaging.send(message, app=app)
-        except exceptions.FirebaseError as error:
-            return error
-        except (LookupError, TypeError, AttributeError, ValueError) as error:
-            # The SDK stumbles over answers that are not Google's.
-            if adapter.heard.response is None:
-                raise
-            return error
-        return None
+        return catch_send_error(lambda: messaging.send(message, app=app), adapter)
 
     return SdkTransport(send, adapter)
+
+
+def catch_send_error(
+    send: Callable[[], object], adapter: SingleShotAdapter
+) -> Exception | None:
+    """The SDK's error as a value; a programming error still crashes."""
+    from firebase_admin.exceptions import FirebaseError
+
+    try:
+        send()
+    except FirebaseError as error:
+        found: Exception = error
+        return found
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        # The SDK stumbles over answers that are not Google's.
+        if adapter.heard.response is None:
+            raise
+        return error
+    return None

@@ -10,6 +10,7 @@ import io
 import json
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
@@ -109,4 +110,5 @@ class AccessTokens:
             "iat": now_s,
             "exp": now_s + ASSERTION_LIFE_S,
         }
-        return jwt.encode(self._signer, claims)
+        encode: Callable[..., bytes] = jwt.encode
+        return encode(self._signer, claims)

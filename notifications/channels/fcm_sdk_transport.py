@@ -19,7 +19,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError
 from urllib3.exceptions import SSLError as TlsError
 
-from notifications.channels.endpoints import FCM_ENDPOINT
+from notifications.channels.base import ChannelConfigError
+from notifications.channels.endpoints import FCM_ENDPOINT, is_loopback
 from notifications.channels.fcm_answer import Answer, Fault
 from notifications.channels.fcm_transport import (
     ANSWER_MAX_BYTES,
@@ -36,14 +37,14 @@ class SingleShotAdapter(HTTPAdapter):
     """One request, one answer, within a deadline; keeps the answer for us."""
 
     def __init__(self, endpoint: str, *, limits: Limits) -> None:
-        self._endpoint = endpoint
+        self.endpoint = endpoint
         self._limits = limits
         self.heard = threading.local()
         super().__init__(pool_maxsize=THREADS, max_retries=0)
 
     def send(self, request: Any, *_args: Any, **options: Any) -> requests.Response:
         self.heard.response = None
-        request.url = request.url.replace(FCM_ENDPOINT, self._endpoint, 1)
+        request.url = request.url.replace(FCM_ENDPOINT, self.endpoint, 1)
         options |= {
             "stream": True,
             "timeout": (self._limits.connect_s, self._limits.total_s),
@@ -55,6 +56,17 @@ class SingleShotAdapter(HTTPAdapter):
         response._content_consumed = True
         self.heard.response = response
         return response
+
+
+def disarm_session(session: Any, adapter: SingleShotAdapter, *, ca_bundle: str) -> None:
+    """Take retries, redirects and refreshes out of the SDK's session."""
+    if not hasattr(session, "_max_refresh_attempts"):
+        raise ChannelConfigError("FCM_TRANSPORT=sdk needs firebase-admin 7.7")
+    session.mount(FCM_ENDPOINT, adapter)
+    session.max_redirects = 0
+    session._max_refresh_attempts = 0
+    session.trust_env = not is_loopback(adapter.endpoint)
+    session.verify = ca_bundle or True
 
 
 def read_body(response: requests.Response, ends_s: float) -> bytes:
@@ -154,4 +166,5 @@ def make_bearer() -> Any:
         def refresh(self, request: Any) -> None:
             """Renewing is the work of AccessTokens."""
 
-    return Bearer()
+    bearer: Any = Bearer
+    return bearer()

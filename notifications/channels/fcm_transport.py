@@ -295,4 +295,4 @@ def name_fault(errno: int, *, handed_over: bool) -> Fault:
 
 def refuse_rewind(_offset: int, _origin: int) -> int:
     """Tell libcurl that the body cannot be sent a second time."""
-    return pycurl.SEEKFUNC_FAIL
+    return int(pycurl.SEEKFUNC_FAIL)
