@@ -182,6 +182,20 @@ def test_calendar_day_is_the_persons_own(
     assert check([cap], [make_send(now)], at=at(free_at), zone=ZoneInfo(zone)) is None
 
 
+def test_calendar_hour_is_the_one_on_the_persons_clock() -> None:
+    cap = make_rule(kind="calendar", unit="hour")
+    sends, kolkata = [make_send("2025-06-11T12:35:10Z")], ZoneInfo("Asia/Kolkata")
+    hit = check([cap], sends, at=at("2025-06-11T12:40Z"), zone=kolkata)
+    assert hit == CapHit(cap, Reason.CAPPED, at("2025-06-11T13:30Z"))
+
+
+def test_of_two_rules_that_free_together_the_first_is_named() -> None:
+    first, second = make_rule(name="first"), make_rule(name="second")
+    hit = check([first, second], [make_send(NOW)])
+    assert hit is not None
+    assert hit.rule is first
+
+
 def test_limit_of_zero_allows_nothing_ever() -> None:
     none = make_rule(limit=0)
     assert check([make_rule(), none], [make_send(NOW)]) == CapHit(
@@ -367,6 +381,12 @@ def test_sends_beyond_the_horizon_change_nothing(
     assert check(rules, young, at=now, zone=zone) == check(
         rules, sends, at=now, zone=zone
     )
+
+
+def test_horizon_is_the_longest_window_and_for_calendars_no_shorter() -> None:
+    rolling, calendar = make_rule(n=3), make_rule(kind="calendar", unit="month")
+    assert find_horizon([rolling], at=NOW) == NOW - timedelta(days=3)
+    assert find_horizon([rolling, calendar], at=NOW) == NOW - timedelta(days=32)
 
 
 def test_horizon_without_rules_is_now() -> None:
