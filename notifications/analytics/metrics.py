@@ -7,7 +7,7 @@ What each figure means is in `definitions`.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -50,6 +50,11 @@ SELECT d.state, d.reason, count(*) AS messages, count(d.first_claimed_at) AS att
 FROM notifications_delivery d JOIN notifications_sender s ON s.id = d.sender_id
 WHERE d.campaign_id = %s AND d.source_kind <> 'test'
 GROUP BY d.state, d.reason
+"""
+
+COUNT_PAGE = """
+SELECT campaign_id, state, count(*) AS messages FROM notifications_delivery
+WHERE campaign_id = ANY(%s) AND source_kind <> 'test' GROUP BY campaign_id, state
 """
 
 # One row per currency, and one over all of them for the median.
@@ -99,7 +104,8 @@ FROM (SELECT * FROM notifications_campaign
 CROSS JOIN LATERAL (
     SELECT count(*) AS planned, count(*) FILTER (
         WHERE d.state IN ('pending', 'claimed', 'sending')) AS open
-    FROM notifications_delivery d WHERE d.campaign_id = c.id) n
+    FROM notifications_delivery d
+    WHERE d.campaign_id = c.id AND d.source_kind <> 'test') n
 ORDER BY c.launched_at DESC NULLS LAST, c.id DESC
 """
 
@@ -110,8 +116,8 @@ FROM notifications_delivery WHERE state = 'pending'
 
 COUNT_ENDS = """
 SELECT state, reason, count(*) AS messages FROM notifications_delivery
-WHERE state = 'quarantined' OR (
-    state IN ('skipped', 'failed', 'cancelled') AND finished_at >= %s)
+WHERE source_kind <> 'test' AND (state = 'quarantined' OR (
+    state IN ('skipped', 'failed', 'cancelled') AND finished_at >= %s))
 GROUP BY state, reason
 """
 
@@ -141,6 +147,14 @@ def campaign_report(campaign: Campaign, *, at: datetime) -> CampaignReport:
         conversion_median_s=overall["median_s"] if overall else None,
         **counts,
     )
+
+
+def count_states(campaign_ids: Sequence[int]) -> dict[int, dict[str, int]]:
+    """Messages of each campaign by state; one query."""
+    counts: dict[int, dict[str, int]] = defaultdict(dict)
+    for row in fetch_rows(COUNT_PAGE, [list(campaign_ids)]):
+        counts[row["campaign_id"]][row["state"]] = row["messages"]
+    return counts
 
 
 def daily_series(campaign: Campaign, *, days: int = FIRST_DAYS) -> list[Day]:

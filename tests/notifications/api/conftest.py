@@ -1,0 +1,50 @@
+"""Callers of the API: by key, and signed-in staff."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from rest_framework.test import APIClient
+
+from crm.api import auth, bell
+from tests.factories import make_api_key
+
+
+@pytest.fixture(autouse=True)
+def rings(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Rings of the bell; the broker is the outermost edge."""
+    heard: list[str] = []
+    monkeypatch.setattr(
+        bell.app, "send_task", lambda name, **options: heard.append(name)
+    )
+    auth.forget_keys()
+    yield heard
+    auth.forget_keys()
+
+
+@pytest.fixture
+def by_key(db: None) -> Callable[..., APIClient]:
+    """A client with a new key of these scopes."""
+
+    def make(*scopes: str) -> APIClient:
+        client = APIClient()
+        client.credentials(HTTP_AUTHORIZATION=f"Bearer {make_api_key(*scopes)}")
+        return client
+
+    return make
+
+
+@pytest.fixture
+def by_staff(db: None) -> Callable[..., APIClient]:
+    """A signed-in member of staff with these rights."""
+
+    def make(*codes: str) -> APIClient:
+        user = User.objects.create_user(f"staff-{'-'.join(codes)}", is_staff=True)
+        user.user_permissions.set(Permission.objects.filter(codename__in=codes))
+        client = APIClient()
+        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        return client
+
+    return make
