@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
@@ -40,6 +41,9 @@ def join_path(path: str, key: Any) -> str:
 
 def answer_exception(exc: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler, in our shape."""
+    # Django's own words name the model, and carry no code.
+    if isinstance(exc, Http404):
+        exc = exceptions.NotFound()
     response = exception_handler(exc, context)
     if response is None:
         return None
