@@ -22,7 +22,8 @@ def read_value(properties: Mapping[str, Any]) -> str | None:
             continue
         kind = type(found)
         if (kind is int or kind is float) and -MAX_VALUE < found < MAX_VALUE:
-            return str(Decimal(repr(found)))
+            text = repr(found)
+            return str(Decimal(text)) if "e" in text else text
         if kind is str and NUMBER.fullmatch(found.strip()):
             return str(found.strip())
     return None

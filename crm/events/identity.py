@@ -11,27 +11,55 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeGuard
 
-from django.db import connection, transaction
-
+from crm.events.activity import Moments, lock_contacts, measure_moments
 from crm.events.merge import merge_contacts
 from crm.events.schema import Item
+from crm.events.statements import open_cursor
 from crm.models import Contact, Identifier
+from crm.models.ids import make_uuid7s
 
 # One key that leads to a contact: (kind, value).
 Key = tuple[str, str]
 EXTERNAL = Identifier.Kind.EXTERNAL_ID.value
 ANONYMOUS = Identifier.Kind.ANONYMOUS_ID.value
-# How often a batch is resolved again because another one was quicker.
-MAX_RACES = 10
+# Identifiers are unique, so whoever inserts one first wins. The contacts are made
+# only where all of their identifiers were won.
+MAKE_CONTACTS = """
+WITH claimed AS (
+    INSERT INTO crm_identifier (kind, value, contact_id, created_at)
+    SELECT kind, value, contact_id, clock_timestamp()
+    FROM unnest(%(kinds)s::text[], %(values)s::text[], %(owners)s::bigint[])
+        AS k(kind, value, contact_id)
+    ON CONFLICT DO NOTHING RETURNING id
+), made AS (
+    INSERT INTO crm_contact (id, uuid, external_id, email, phone, traits, traits_at,
+        locale, time_zone, known_since, last_active_at, created_at, updated_at)
+    SELECT id, uuid, external_id, '', '', '{}', '{}', '', '', known_since, active_at,
+        clock_timestamp(), clock_timestamp()
+    FROM unnest(%(ids)s::bigint[], %(uuids)s::uuid[], %(names)s::text[],
+            %(since)s::timestamptz[], %(active)s::timestamptz[])
+        AS c(id, uuid, external_id, known_since, active_at)
+    WHERE (SELECT count(*) FROM claimed) = cardinality(%(kinds)s::text[])
+)
+SELECT count(*) FROM claimed
+"""
 
 
 class IdentityRaceLost(Exception):
-    """Others changed the same identifiers meanwhile; look again."""
+    """Others changed the same identifiers meanwhile: roll back and look again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owners:
+    """Key → (canonical contact, its external id or ''), and ids for new contacts."""
+
+    found: Mapping[Key, tuple[int, str]]
+    reserved: Sequence[int]
 
 
 @dataclass(slots=True)
@@ -51,21 +79,30 @@ class IdentityPlan:
     contact_of: dict[int, int] = field(default_factory=dict)
 
 
-def attach_contacts(items: Sequence[Item], *, received_at: datetime) -> dict[int, int]:
-    """Find, make, link and merge the contacts of these items, and lock them.
+def attach_contacts(
+    items: Sequence[Item], owners: Owners, *, received_at: datetime
+) -> dict[int, int]:
+    """Make, link and merge the contacts of these items, lock and date them.
 
-    Answers item index → contact id. Runs inside the caller's transaction.
-    Identifiers are unique, so whoever inserts one first wins; the loser rolls back
-    to here and looks again.
+    Answers item index → contact id. Runs inside the caller's transaction, which
+    is to be rolled back and tried again on IdentityRaceLost.
     """
-    for _ in range(MAX_RACES):
-        try:
-            with transaction.atomic():
-                plan = plan_identities(items)
-                return apply_plan(plan, items, received_at=received_at)
-        except IdentityRaceLost:
-            continue
-    raise IdentityRaceLost(f"{MAX_RACES} rounds were not enough")
+    plan = plan_identities(items, owners)
+    moments = measure_moments(items, plan.contact_of)
+    make_contacts(plan, moments, received_at=received_at)
+    involved = {*plan.contact_of.values(), *plan.named}
+    for pair in plan.merges:
+        involved.update(pair)
+    # Nobody else can see the contacts made just now, nor lock them.
+    known = involved.difference(plan.created)
+    check_locked(plan, known, lock_contacts(known, moments))
+    for pk, external_id in plan.named.items():
+        Contact.objects.filter(pk=pk).update(
+            external_id=external_id, updated_at=received_at
+        )
+    for source_id, target_id in plan.merges:
+        merge_contacts(source_id=source_id, target_id=target_id, actor="rule")
+    return plan.contact_of
 
 
 def list_keys(items: Iterable[Item]) -> set[Key]:
@@ -81,43 +118,12 @@ def list_keys(items: Iterable[Item]) -> set[Key]:
     return keys
 
 
-def find_owners(keys: Iterable[Key]) -> dict[Key, tuple[int, str]]:
-    """Key → (canonical contact, its external id or '')."""
-    wanted = sorted(keys)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT i.kind, i.value, k.id, coalesce(k.external_id, '') "
-            "FROM unnest(%s::text[], %s::text[]) AS w(kind, value) "
-            "JOIN crm_identifier i ON i.kind = w.kind AND i.value = w.value "
-            "JOIN crm_contact c ON c.id = i.contact_id "
-            "JOIN crm_contact k ON k.id = coalesce(c.canonical_id, c.id)",
-            [[kind for kind, _ in wanted], [value for _, value in wanted]],
-        )
-        return {(kind, value): (pk, ext) for kind, value, pk, ext in cursor.fetchall()}
-
-
-def reserve_contact_ids(count: int) -> list[int]:
-    """Ids of contacts to be: identifiers are inserted first, and decide."""
-    if not count:
-        return []
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT nextval(pg_get_serial_sequence('crm_contact', 'id')) "
-            "FROM generate_series(1, %s)",
-            [count],
-        )
-        return [row[0] for row in cursor.fetchall()]
-
-
-def plan_identities(items: Sequence[Item]) -> IdentityPlan:
-    keys = list_keys(items)
-    found = find_owners(keys)
+def plan_identities(items: Sequence[Item], owners: Owners) -> IdentityPlan:
     plan = IdentityPlan(
-        owners={key: contact for key, (contact, _) in found.items()},
-        external_of=dict(found.values()),
+        owners={key: contact for key, (contact, _) in owners.found.items()},
+        external_of=dict(owners.found.values()),
     )
-    unknown = len(keys) - len(found)
-    fresh = iter(reserve_contact_ids(unknown))
+    fresh = iter(owners.reserved)
     for item in items:
         plan.contact_of[item.index] = plan_item(plan, item, fresh)
     return plan
@@ -208,85 +214,39 @@ def plan_merge(plan: IdentityPlan, source: int, target: int) -> None:
             plan.contact_of[index] = target
 
 
-def apply_plan(
-    plan: IdentityPlan, items: Sequence[Item], *, received_at: datetime
-) -> dict[int, int]:
-    """Write the plan; raises IdentityRaceLost where another was quicker."""
-    insert_identifiers(plan.new_keys)
-    insert_contacts(plan, items, received_at)
-    involved = {*plan.contact_of.values(), *plan.named}
-    for pair in plan.merges:
-        involved.update(pair)
-    check_locked(plan, lock_contacts(involved), involved)
-    for pk, external_id in plan.named.items():
-        Contact.objects.filter(pk=pk).update(
-            external_id=external_id, updated_at=received_at
-        )
-    for source_id, target_id in plan.merges:
-        merge_contacts(source_id=source_id, target_id=target_id, actor="rule")
-    return plan.contact_of
-
-
-def insert_identifiers(keys: dict[Key, int]) -> None:
-    """Claim these keys, sorted so that two batches wait instead of deadlocking."""
-    if not keys:
+def make_contacts(
+    plan: IdentityPlan, moments: Moments, *, received_at: datetime
+) -> None:
+    """New identifiers, sorted so that two batches wait instead of deadlocking, and
+    the contacts whose first ones they are; a back-dated event makes them older."""
+    if not plan.new_keys:
         return
-    ordered = sorted(keys)
-    with connection.cursor() as cursor:
+    keys = sorted(plan.new_keys)
+    ids = sorted(plan.created)
+    heard = [moments.get(pk, (received_at, None)) for pk in ids]
+    with open_cursor() as cursor:
         cursor.execute(
-            "INSERT INTO crm_identifier (kind, value, contact_id, created_at) "
-            "SELECT kind, value, contact_id, clock_timestamp() "
-            "FROM unnest(%s::text[], %s::text[], %s::bigint[]) "
-            "AS k(kind, value, contact_id) ON CONFLICT DO NOTHING",
-            [
-                [kind for kind, _ in ordered],
-                [value for _, value in ordered],
-                [keys[key] for key in ordered],
-            ],
+            MAKE_CONTACTS,
+            {
+                "kinds": [kind for kind, _ in keys],
+                "values": [value for _, value in keys],
+                "owners": [plan.new_keys[key] for key in keys],
+                "ids": ids,
+                "uuids": make_uuid7s(len(ids)),
+                "names": [plan.named.pop(pk, None) for pk in ids],
+                "since": [min(first, received_at) for first, _ in heard],
+                "active": [last for _, last in heard],
+            },
         )
-        if cursor.rowcount != len(ordered):
+        if cursor.fetchone()[0] != len(keys):
             raise IdentityRaceLost
 
 
-def insert_contacts(
-    plan: IdentityPlan, items: Sequence[Item], received_at: datetime
-) -> None:
-    """Contacts whose identifiers we just won; a back-dated event makes them older."""
-    if not plan.created:
-        return
-    since = dict.fromkeys(plan.created, received_at)
-    for item in items:
-        contact = plan.contact_of[item.index]
-        if contact in since and item.occurred_at < since[contact]:
-            since[contact] = item.occurred_at
-    Contact.objects.bulk_create(
-        Contact(
-            pk=contact,
-            external_id=plan.named.pop(contact, None),
-            known_since=since[contact],
-        )
-        for contact in sorted(since)
-    )
-
-
-def lock_contacts(ids: Iterable[int]) -> dict[int, tuple[str | None, bool]]:
-    """Lock in id order; id → (external id, is it still there to be used)."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT id, external_id, canonical_id IS NULL AND erased_at IS NULL "
-            "FROM crm_contact WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE",
-            [list(ids)],
-        )
-        return {pk: (external, usable) for pk, external, usable in cursor.fetchall()}
-
-
 def check_locked(
-    plan: IdentityPlan,
-    locked: dict[int, tuple[str | None, bool]],
-    involved: Iterable[int],
+    plan: IdentityPlan, known: set[int], locked: Mapping[int, tuple[str | None, bool]]
 ) -> None:
     """What was read before the lock must still hold under it."""
-    for pk in involved:
+    for pk in known:
         external_id, usable = locked.get(pk, (None, False))
         if not usable or (pk in plan.named and external_id):
             raise IdentityRaceLost

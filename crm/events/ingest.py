@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,20 +13,40 @@ from psycopg import errors
 
 from crm.events.amounts import read_currency, read_value
 from crm.events.devices import register_devices
-from crm.events.identity import attach_contacts
+from crm.events.identity import (
+    IdentityRaceLost,
+    Owners,
+    attach_contacts,
+    list_keys,
+)
 from crm.events.schema import Item, Rejection
+from crm.events.statements import open_cursor
 from crm.events.traits import TraitWord, apply_traits
 from crm.events.vocabulary import remember_names
+from crm.models.ids import make_uuid7s
 from crm.ports.effects import Effect, effect_providers
 
 # Names of pending rows that stand for a call that is no event.
 PROFILE_NAMES = {"identify": "$identify", "alias": "$alias"}
-# How often a batch is tried again when PostgreSQL broke a deadlock with it.
-MAX_TRIES = 3
-CLAIM_KEYS = """
-INSERT INTO crm_messagekey (message_id, seen_at)
-SELECT message_id, clock_timestamp() FROM unnest(%s::text[]) AS k(message_id)
-ON CONFLICT DO NOTHING RETURNING message_id
+# How often a batch is tried when others change the same people meanwhile.
+MAX_TRIES = 10
+# One trip for two questions: which messages are new (rows of kind ''), and to whom
+# the identifiers lead (with a reserved contact id where they lead nowhere).
+OPEN_BATCH = """
+WITH claimed AS (
+    INSERT INTO crm_messagekey (message_id, seen_at)
+    SELECT message_id, clock_timestamp() FROM unnest(%s::text[]) AS m(message_id)
+    ON CONFLICT DO NOTHING RETURNING message_id
+)
+SELECT '', message_id, NULL::bigint, NULL, NULL::bigint FROM claimed
+UNION ALL
+SELECT w.kind, w.value, k.id, coalesce(k.external_id, ''),
+    CASE WHEN k.id IS NULL
+        THEN nextval(pg_get_serial_sequence('crm_contact', 'id')) END
+FROM unnest(%s::text[], %s::text[]) AS w(kind, value)
+LEFT JOIN crm_identifier i ON i.kind = w.kind AND i.value = w.value
+LEFT JOIN crm_contact c ON c.id = i.contact_id
+LEFT JOIN crm_contact k ON k.id = coalesce(c.canonical_id, c.id)
 """
 # One document, one statement: the events and a pending row for each call.
 APPEND_EVENTS = """
@@ -47,16 +65,6 @@ WITH said AS MATERIALIZED (
 INSERT INTO crm_pendingevent (
     event_id, occurred_at, contact_id, name, attempts, last_error, created_at)
 SELECT id, occurred_at, contact_id, name, 0, '', clock_timestamp() FROM said
-"""
-# known_since: the earliest event, even a back-dated one, makes the profile older.
-TOUCH_CONTACTS = """
-UPDATE crm_contact c SET
-    known_since = least(c.known_since, v.first_at),
-    last_active_at = greatest(c.last_active_at, v.last_at)
-FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[])
-    AS v(id, first_at, last_at)
-WHERE c.id = v.id AND (c.known_since > v.first_at
-    OR v.last_at > coalesce(c.last_active_at, '-infinity'))
 """
 
 
@@ -101,6 +109,9 @@ def record_events(
     for attempt in range(1, MAX_TRIES + 1):
         try:
             return take_in(items, received_at=received_at, source=source)
+        except IdentityRaceLost:
+            if attempt == MAX_TRIES:
+                raise
         except OperationalError as error:
             broken = isinstance(error.__cause__, errors.DeadlockDetected)
             # Inside a caller's transaction there is nothing left to try again.
@@ -113,11 +124,11 @@ def record_events(
 def take_in(
     items: Sequence[Item], *, received_at: datetime, source: str
 ) -> IngestResult:
-    fresh = claim_messages(items)
+    fresh, owners = open_batch(items)
     result = IngestResult(accepted=len(fresh), duplicates=len(items) - len(fresh))
     if not fresh:
         return result
-    contact_of = attach_contacts(fresh, received_at=received_at)
+    contact_of = attach_contacts(fresh, owners, received_at=received_at)
     append_events(fresh, contact_of, received_at=received_at, source=source)
     apply_traits(
         [
@@ -126,30 +137,38 @@ def take_in(
             if item.traits
         ]
     )
-    touch_contacts(fresh, contact_of)
     register_devices(fresh, contact_of)
     remember_names([item for item in fresh if item.name], at=received_at)
     apply_effects(fresh, contact_of, source=source)
     return result
 
 
-def claim_messages(items: Sequence[Item]) -> list[Item]:
-    """Items whose message id is new. Sorted, so that two batches that share ids
-    wait for each other instead of deadlocking; the second then sees repeats."""
+def open_batch(items: Sequence[Item]) -> tuple[list[Item], Owners]:
+    """Items whose message id is new, and who is known already.
+
+    Ids are sorted, so that two batches that share some wait for each other instead
+    of deadlocking; the second then sees repeats.
+    """
     first: dict[str, Item] = {}
     for item in items:
         if item.message_id:
             first.setdefault(item.message_id, item)
-    if first:
-        with connection.cursor() as cursor:
-            cursor.execute(CLAIM_KEYS, [sorted(first)])
-            won = {message_id for (message_id,) in cursor.fetchall()}
-    return [
+    keys = sorted(list_keys(items))
+    with open_cursor() as cursor:
+        cursor.execute(
+            OPEN_BATCH,
+            [sorted(first), [kind for kind, _ in keys], [value for _, value in keys]],
+        )
+        rows = cursor.fetchall()
+    won = {value for kind, value, *_ in rows if not kind}
+    fresh = [
         item
         for item in items
         if not item.message_id
         or (first[item.message_id] is item and item.message_id in won)
     ]
+    found = {(kind, value): (pk, ext) for kind, value, pk, ext, _ in rows if pk}
+    return fresh, Owners(found, [new for *_, new in rows if new])
 
 
 def append_events(
@@ -159,7 +178,7 @@ def append_events(
     received_at: datetime,
     source: str,
 ) -> None:
-    ids = make_event_ids(len(items))
+    ids = make_uuid7s(len(items))
     rows = [
         EventRow(
             id=event_id,
@@ -176,7 +195,7 @@ def append_events(
         )
         for item, event_id in zip(items, ids, strict=True)
     ]
-    with connection.cursor() as cursor:
+    with open_cursor() as cursor:
         cursor.execute(
             APPEND_EVENTS,
             {
@@ -184,36 +203,6 @@ def append_events(
                 "received_at": received_at,
                 "source": source,
             },
-        )
-
-
-def make_event_ids(count: int) -> list[str]:
-    """UUIDs version 7 of this moment, as text; one call for a whole batch."""
-    now = f"{time.time_ns() // 1_000_000:012x}"
-    head = f"{now[:8]}-{now[8:]}-7"
-    noise = os.urandom(10 * count).hex()
-    return [
-        f"{head}{noise[at : at + 3]}-{'89ab'[int(noise[at + 3], 16) & 3]}"
-        f"{noise[at + 4 : at + 7]}-{noise[at + 7 : at + 19]}"
-        for at in range(0, 20 * count, 20)
-    ]
-
-
-def touch_contacts(items: Sequence[Item], contact_of: Mapping[int, int]) -> None:
-    """Age of the profile from every call, last activity from events only."""
-    first: dict[int, datetime] = {}
-    last: dict[int, datetime | None] = {}
-    for item in items:
-        contact, at = contact_of[item.index], item.occurred_at
-        if contact not in first:
-            first[contact], last[contact] = at, at if item.name else None
-            continue
-        first[contact] = min(at, first[contact])
-        if item.name:
-            last[contact] = max(at, last[contact] or at)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            TOUCH_CONTACTS, [list(first), list(first.values()), list(last.values())]
         )
 
 

@@ -26,3 +26,15 @@ def make_uuid7() -> uuid.UUID:
     value = value & ~(0xF << 76) | (0x7 << 76)
     value = value & ~(0x3 << 62) | (0x2 << 62)
     return uuid.UUID(int=value)
+
+
+def make_uuid7s(count: int) -> list[str]:
+    """Many of them as text, for one statement; a tenth of the time each."""
+    now = f"{time.time_ns() // 1_000_000:012x}"
+    head = f"{now[:8]}-{now[8:]}-7"
+    noise = os.urandom(10 * count).hex()
+    return [
+        f"{head}{noise[at : at + 3]}-{'89ab'[int(noise[at + 3], 16) & 3]}"
+        f"{noise[at + 4 : at + 7]}-{noise[at + 7 : at + 19]}"
+        for at in range(0, 20 * count, 20)
+    ]
