@@ -17,6 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from notifications.sandbox.log import find_end, read_newest
+from notifications.sandbox.replies import SUFFIXES
 from notifications.sandbox.screen import PhoneCard, stack_cards
 
 CARDS_SHOWN = 30
@@ -52,6 +53,7 @@ def show_phone(request: HttpRequest) -> HttpResponse:
         "devices": list(dict.fromkeys(card.address for card in recent)),
         "done": request.GET.get("done", ""),
         "opened_link": request.GET.get("link", ""),
+        "suffixes": SUFFIXES,
     }
     return render(request, "sandbox/phone.html", context)
 

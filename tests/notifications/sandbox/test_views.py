@@ -86,6 +86,12 @@ def test_after_a_plain_form_the_page_says_what_would_open(
     assert re.search(r"Opened\..*<code>shop://x</code>", page, re.DOTALL)
 
 
+def test_the_page_names_the_tokens_that_fail(client: Client, log_path: Path) -> None:
+    page = client.get("/sandbox/").content.decode()
+    for suffix in ("-unregistered", "-quota", "-sender-mismatch", "-silent"):
+        assert f"<code>{suffix}</code>" in page
+
+
 def test_one_device_is_shown_alone(client: Client, log_path: Path) -> None:
     add_message(log_path, 1)
     add_message(log_path, 2)
