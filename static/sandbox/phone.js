@@ -88,6 +88,11 @@
     act(card, event, { button, link: opens });
   });
 
+  // An image that cannot be had leaves no hole, as on a device.
+  document.addEventListener("error", (broken) => {
+    if (broken.target.matches?.(".picture")) broken.target.hidden = true;
+  }, true);
+
   // Swipe left to dismiss.
   let swipe = null;
   cards.addEventListener("pointerdown", (down) => {
