@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from queue import Empty, Queue
@@ -48,9 +49,10 @@ class Worker:
             self.lines.put(line)
 
     def wait_for(self, text: str) -> str:
+        give_up_at = time.monotonic() + DEADLINE_S
         while True:
             try:
-                line = self.lines.get(timeout=DEADLINE_S)
+                line = self.lines.get(timeout=max(give_up_at - time.monotonic(), 0))
             except Empty:
                 pytest.fail(f"no {text!r} in:\n{''.join(self.seen)}")
             self.seen.append(line)
@@ -122,11 +124,8 @@ def test_a_ping_goes_through_the_main_database(start_worker) -> None:
     connection.ensure_connection()
     lay_queue_schema(connection.connection)
     # Processes of their own must find the tests' database, not the main one.
-    database = connection.settings_dict
-    host, port = str(database["HOST"]), database["PORT"] or 5432
-    user = str(database["USER"])
-    url = f"postgres://{user}@{host.replace('/', '%2F')}:{port}/{database['NAME']}"
-    environment = {"DATABASE_URL": url, "BROKER_URL": "pgmq://"}
+    name = str(connection.settings_dict["NAME"])
+    environment = {"DATABASE_NAME": name, "BROKER_URL": "pgmq://"}
     queue = f"test{os.getpid()}"
     check_ping(start_worker(environment, queue), queue)
 
