@@ -342,7 +342,8 @@ SPECTACULAR_SETTINGS = {
 # --- Tasks ---
 # Paths of celery.bootsteps.StartStopStep classes that each worker starts.
 WORKER_BOOTSTEPS = ["notifications.worker.SweepStep"]
-CELERY_BROKER_URL = BROKER_URL
+# A host of any name keeps kombu from warning that there is none.
+CELERY_BROKER_URL = "pgmq://database" if BROKER_URL == "pgmq://" else BROKER_URL
 # The address "pgmq://" alone means the main database.
 CELERY_BROKER_TRANSPORT_OPTIONS = (
     build_broker_options(DATABASES["default"]) if BROKER_URL == "pgmq://" else {}

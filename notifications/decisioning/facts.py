@@ -10,14 +10,14 @@ import uuid
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db import connection
 
 from crm.models import Contact, Device
 from notifications.decisioning.decide import Facts
 from notifications.decisioning.exits import Exit, find_exits
-from notifications.decisioning.frequency import CapRule, PastSend
+from notifications.decisioning.frequency import CapRule, PastSend, find_horizon
 from notifications.decisioning.quiet_hours import QuietWindow
 from notifications.decisioning.zones import resolve_zone
 from notifications.models import (
@@ -31,9 +31,6 @@ from notifications.models import (
 )
 from preferences.permission import Permission, permissions_for
 from segments.models import Membership
-
-# Longest window a cap may look back over.
-CAP_HORIZON_DAYS = 62
 
 
 @dataclass(slots=True)
@@ -173,6 +170,7 @@ def gather_facts(
     """Read everything about a batch whose contacts the caller has locked."""
     ids = sorted({row.contact_id for row in deliveries})
     at = read_clock()
+    caps = _read_caps()
     return BatchFacts(
         at=at,
         sender=sender,
@@ -187,8 +185,8 @@ def gather_facts(
         permissions=_read_permissions(deliveries, at=at),
         exits=find_exits(deliveries),
         members=_read_members(deliveries),
-        sends=_read_sends(ids, at=at),
-        caps=_read_caps(),
+        sends=_read_sends(ids, since=find_horizon(caps, at=at)),
+        caps=caps,
         quiet=tuple(QuietHours.objects.all()),
     )
 
@@ -229,10 +227,9 @@ def _read_members(deliveries: Sequence[Delivery]) -> set[tuple[int, int]]:
 
 
 def _read_sends(
-    contact_ids: Sequence[int], *, at: datetime
+    contact_ids: Sequence[int], *, since: datetime
 ) -> defaultdict[int, list[PastSend]]:
     """One entry per person and message, at its first gate."""
-    since = at - timedelta(days=CAP_HORIZON_DAYS)
     rows = (
         Attempt.objects.counting(list(contact_ids), since=since)
         .order_by("delivery_id", "gated_at")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import uuid
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,50 +45,61 @@ class Verdict:
 
 
 def kill_while_sending(campaign: Campaign, world: World, *, console: Console) -> int:
-    """Kill the worker again and again until nothing is left to send.
+    """Kill the worker again and again while it sends; answers how many counted.
 
-    A kill counts where at least one row stood as `sending` after it. Once there
-    are enough, the last worker may finish.
+    A kill counts where rows that this worker had put to `sending` stand so after
+    it; rows left by an earlier one do not. The last worker may finish.
     """
     kills = 0
     total = campaign.deliveries.count()
+    # Between kills each worker gets an equal part of the way.
+    stride = total // (KILLS_MIN + 2)
+    orphans: set[uuid.UUID] = set()
     ends = time.monotonic() + WAIT_TIMEOUT_S
     while kills < KILLS_MIN:
         if not world.is_alive("worker"):
             world.start_worker()
-        ring("send_deliveries")
-        if not _wait_until_sending(campaign, until=ends):
+        goal = _count_done(campaign) + stride
+        if not _wait_until_sending(campaign, orphans, goal=goal, until=ends):
             break
         world.kill("worker")
-        caught = _count(campaign, Delivery.State.SENDING)
+        caught = _list_leases(campaign) - orphans
+        orphans |= caught
         if caught:
             kills += 1
-            left = Delivery.objects.open().filter(campaign=campaign).count()
+            rows = campaign.deliveries.filter(state="sending", lease__in=caught)
             console.line(
-                f"kill -9 number {kills}: {caught} rows were `sending`, "
-                f"{total - left:,} of {total:,} done"
+                f"kill -9 number {kills}: {rows.count()} rows were `sending`, "
+                f"{_count_done(campaign):,} of {total:,} done"
             )
     world.start_worker()
     return kills
 
 
-def _wait_until_sending(campaign: Campaign, *, until: float) -> bool:
-    """True at the moment a row is `sending`; False when none is left."""
-    rung = time.monotonic()
+def _wait_until_sending(
+    campaign: Campaign, orphans: set[uuid.UUID], *, goal: int, until: float
+) -> bool:
+    """True at a moment past the goal when rows of a living worker are `sending`."""
+    rung = 0.0
     while time.monotonic() < until:
-        if _count(campaign, Delivery.State.SENDING):
-            return True
-        if not Delivery.objects.pending().filter(campaign=campaign).exists():
-            return False
         if time.monotonic() - rung > 1:
             ring("send_deliveries")
             rung = time.monotonic()
+            if not Delivery.objects.open().filter(campaign=campaign).exists():
+                return False
+        if _list_leases(campaign) - orphans and _count_done(campaign) >= goal:
+            return True
         time.sleep(POLL_S)
     return False
 
 
-def _count(campaign: Campaign, state: str) -> int:
-    return campaign.deliveries.filter(state=state).count()
+def _list_leases(campaign: Campaign) -> set[uuid.UUID]:
+    rows = campaign.deliveries.filter(state=Delivery.State.SENDING)
+    return set(rows.values_list("lease", flat=True).distinct())
+
+
+def _count_done(campaign: Campaign) -> int:
+    return campaign.deliveries.filter(state__in=Delivery.FINAL).count()
 
 
 def judge_log(log: Path, campaign: Campaign, *, kills: int) -> Verdict:

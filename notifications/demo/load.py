@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db import connection
 from django.utils import timezone
+from msgspec.structs import replace
 
 from crm.events.ingest import record_events
 from crm.events.schema import Item
@@ -32,6 +33,7 @@ MADE_UP = "made up by the demo"
 NO_DEVICE, DENIED, DEAD_TOKEN, NO_CONSENT = 0.02, 0.02, 0.02, 0.03
 
 Progress = Callable[[int], None]
+Describe = Callable[[Person], dict[str, Any]]
 T = TypeVar("T")
 
 
@@ -110,14 +112,24 @@ def load_catalog(dataset: Dataset) -> int:
     return len(rows)
 
 
-def load_people(dataset: Dataset, *, progress: Progress) -> int:
+def describe_place(person: Person) -> dict[str, Any]:
+    """What a purchase log tells of a person: the country, and what it stands for."""
+    return {
+        "country": person.country,
+        "timezone": person.place.time_zone,
+        "locale": person.place.locale,
+    }
+
+
+def load_people(
+    dataset: Dataset, *, progress: Progress, describe: Describe = describe_place
+) -> int:
     """Profiles by identify calls, then made-up devices and consents."""
     now = timezone.now()
     for chunk in split_chunks(dataset.people):
-        record_events(
-            [_build_identify(person, now) for person in chunk],
-            received_at=now,
-            source="demo",
+        record_items(
+            [_build_identify(person, describe(person), at=now) for person in chunk],
+            at=now,
         )
         _make_up_reach(chunk, now)
         progress(len(chunk))
@@ -132,14 +144,17 @@ def load_orders(dataset: Dataset, *, progress: Progress) -> int:
     now = timezone.now()
     loaded = 0
     for chunk in split_chunks(dataset.orders):
-        result = record_events(
-            [_build_order(order) for order in chunk], received_at=now, source="demo"
-        )
-        loaded += result.accepted
+        loaded += record_items([_build_order(order) for order in chunk], at=now)
         progress(len(chunk))
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE crm_event, crm_contact")
     return loaded
+
+
+def record_items(items: Sequence[Item], *, at: datetime) -> int:
+    """One batch through the ingest's own door, numbered as a batch is."""
+    numbered = [replace(item, index=index) for index, item in enumerate(items)]
+    return record_events(numbered, received_at=at, source="demo").accepted
 
 
 def split_chunks(rows: Sequence[T]) -> Iterator[list[T]]:
@@ -148,7 +163,7 @@ def split_chunks(rows: Sequence[T]) -> Iterator[list[T]]:
         yield chunk
 
 
-def _build_identify(person: Person, at: datetime) -> Item:
+def _build_identify(person: Person, traits: dict[str, Any], *, at: datetime) -> Item:
     return Item(
         index=0,
         kind="identify",
@@ -160,11 +175,7 @@ def _build_identify(person: Person, at: datetime) -> Item:
         occurred_at=at,
         clock_skewed=False,
         properties={},
-        traits={
-            "country": person.country,
-            "timezone": person.place.time_zone,
-            "locale": person.place.locale,
-        },
+        traits=traits,
         context={},
     )
 

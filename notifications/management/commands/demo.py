@@ -182,9 +182,7 @@ def tell_story(loaded: Loaded, world: World, *, console: Console) -> dict[str, A
         "opened": report.opened,
         "clicked": report.clicked,
         "converted": report.converted,
-        "earned": {
-            currency: float(value) for currency, value in report.revenue.items()
-        },
+        "earned": {money.currency: float(money.total) for money in report.revenue},
         "campaigns": [campaign.name for campaign in both],
         "sandbox": True,
         "ok": size == by_hand and planned == report.sent + sum(ends.values()),
