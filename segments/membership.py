@@ -96,6 +96,7 @@ def refresh_segment(segment: Segment, *, at: datetime, reason: str = "") -> Diff
     2. Alone on this segment: diff, clocks, state.
     3. Pass the changes on to segments that name this one.
 
+    Call it outside a transaction: step 1 waits for others, who may wait for it.
     A failure of the database (a timeout, a number out of range) leaves the old
     membership, is kept on the segment for staff, and is raised.
     """
@@ -283,7 +284,8 @@ class _Wave:
                 current_version__segment_slugs=[]
             )
             for segment in naming:
-                for target in segment.current_version.segment_slugs:
+                version = segment.current_version
+                for target in version.segment_slugs if version else ():
                     self._dependents[target].append(segment)
         return self._dependents.get(slug, [])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import connection
@@ -37,7 +37,7 @@ ON CONFLICT (segment_id, contact_id)
 class SegmentHolder:
     """Holder of the port `personal_data`."""
 
-    models = (
+    models: Sequence[str] = (
         "segments.membership",
         "segments.membershipchange",
         "segments.contactclock",

@@ -56,7 +56,7 @@ class EventSource:
         )
         name = Input("name", "Event", "text", suggest="events")
         times = (
-            Input("count.op", "Times", "choice", tuple(COUNTS.items())),
+            Input("count.op", "How often", "choice", tuple(COUNTS.items())),
             Input("count.n", "Times", "number"),
         )
         sums = tuple((op, op.replace("_", " ")) for op in SUMS)
