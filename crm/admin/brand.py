@@ -16,7 +16,8 @@ from crm.models import Brand
 class BrandForm(forms.ModelForm):
     def _get_validation_exclusions(self) -> set[str]:
         """A second default is no fault here: it takes the place of the first."""
-        return super()._get_validation_exclusions() | {"is_default"}
+        exclusions: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]
+        return exclusions | {"is_default"}
 
 
 @admin.register(Brand)

@@ -31,7 +31,7 @@ class ContactForm(forms.ModelForm):
 
     class Meta:
         model = Contact
-        fields = ("traits",)
+        fields: tuple[str, ...] = ("traits",)
 
 
 class NewContactForm(ContactForm):

@@ -104,7 +104,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         return 'Basic realm="apropos"'
 
 
-class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+class ApiKeyScheme(OpenApiAuthenticationExtension):
     """Tells OpenAPI how keys are sent."""
 
     target_class = "crm.api.auth.ApiKeyAuthentication"

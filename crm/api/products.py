@@ -34,7 +34,9 @@ class ProductInput(serializers.ModelSerializer):
 
 
 class ProductsInput(serializers.Serializer):
-    products = ProductInput(many=True, max_length=MAX_PRODUCTS, allow_empty=False)
+    products = serializers.ListField(
+        child=ProductInput(), max_length=MAX_PRODUCTS, allow_empty=False
+    )
 
 
 class ProductsSaved(serializers.Serializer):

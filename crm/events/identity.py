@@ -145,7 +145,7 @@ def plan_item(plan: IdentityPlan, item: Item, fresh: Iterator[int]) -> int:
     if guest and visitor is None:
         plan_key(plan, guest, owner)
     # A known visitor is somebody else on the same device: left alone.
-    elif item.kind == "identify" and is_nameless(plan, visitor) and visitor != owner:
+    elif item.kind == "identify" and is_nameless(visitor, plan) and visitor != owner:
         plan_merge(plan, visitor, owner)
     return owner
 
@@ -158,7 +158,7 @@ def plan_known(
     fresh: Iterator[int],
 ) -> int:
     """The contact of an unseen external id: the visitor who just said it, or new."""
-    if item.kind == "identify" and is_nameless(plan, visitor):
+    if item.kind == "identify" and is_nameless(visitor, plan):
         plan_key(plan, known, visitor)
         return visitor
     return plan_contact(plan, known, fresh)
@@ -172,7 +172,7 @@ def plan_alias(plan: IdentityPlan, item: Item, fresh: Iterator[int]) -> int:
         before = (EXTERNAL, item.previous_id)
     owner = plan.owners.get(known)
     previous = plan.owners.get(before)
-    if owner is None and is_nameless(plan, previous):
+    if owner is None and is_nameless(previous, plan):
         plan_key(plan, known, previous)
         return previous
     if owner is None:
@@ -184,7 +184,7 @@ def plan_alias(plan: IdentityPlan, item: Item, fresh: Iterator[int]) -> int:
     return owner
 
 
-def is_nameless(plan: IdentityPlan, contact: int | None) -> TypeGuard[int]:
+def is_nameless(contact: int | None, plan: IdentityPlan) -> TypeGuard[int]:
     """Whether this is a contact without an external id, as far as we know."""
     return contact is not None and not plan.external_of.get(contact)
 

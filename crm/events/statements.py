@@ -26,7 +26,7 @@ def open_cursor() -> CursorWrapper:
     batches costs more than the batches.
     """
     connection.ensure_connection()
-    cursor = PreparedCursor(connection.connection)
+    cursor: Any = PreparedCursor(connection.connection)
     if connection.force_debug_cursor:
         return connection.make_debug_cursor(cursor)
     return connection.make_cursor(cursor)
