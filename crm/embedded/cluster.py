@@ -15,6 +15,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROLE = "apropos"
 DATABASE = "apropos"
@@ -170,7 +171,7 @@ def check_version(cluster: Cluster) -> None:
         )
 
 
-def run_as(cluster: Cluster) -> dict[str, object]:
+def run_as(cluster: Cluster) -> dict[str, Any]:
     """Arguments of subprocess that drop to the server's account."""
     if cluster.account is None:
         return {}

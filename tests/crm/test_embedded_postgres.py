@@ -250,3 +250,13 @@ def test_a_long_checkout_path_gets_a_short_socket_path() -> None:
 def test_two_checkouts_never_share_a_directory() -> None:
     one, two = locate_cluster(Path("/srv/one")), locate_cluster(Path("/srv/two"))
     assert one.base != two.base
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may drop to another account")
+def test_as_root_a_copy_serves_where_nobody_can_read_the_wheel(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "can_others_read", lambda path: False)
+    attach_or_start(cluster)
+    program = os.readlink(f"/proc/{read_server_pid(cluster)}/exe")
+    assert program.startswith(f"{cluster.base}/pginstall18-")

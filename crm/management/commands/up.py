@@ -122,7 +122,7 @@ def check_port(host: str, port: int) -> None:
 def prepare_database() -> bool:
     """Tables, queue and first login. True on the first run of this database."""
     connection.ensure_connection()
-    if connection.pg_version < POSTGRES_MIN_VERSION:
+    if connection.connection.info.server_version < POSTGRES_MIN_VERSION:
         raise CommandError("PostgreSQL 15 or newer is needed")
     executor = MigrationExecutor(connection)
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
