@@ -182,8 +182,6 @@ def overview(at: datetime, days: int) -> Overview:
     rows = fetch_rows(COUNT_SENT, [since - timedelta(days=days), at])
     now = [row for row in rows if row["day"] >= first]
     earned = fetch_rows(COUNT_EARNED, {"since": since, "until": at})
-    ends = fetch_rows(COUNT_ENDS, [at - timedelta(days=SKIP_DAYS)])
-    [backlog] = fetch_rows(COUNT_BACKLOG, [at])
     totals = _sum_totals(now)
     return Overview(
         at=at,
@@ -197,17 +195,27 @@ def overview(at: datetime, days: int) -> Overview:
             Progress(**{"campaign_id": row.pop("id"), **row})
             for row in fetch_rows(COUNT_PROGRESS, [LISTED])
         ),
-        alerts=_list_alerts(),
-        skips=_list_reasons(ends, "skipped", "failed", "cancelled"),
-        quarantined_deliveries=sum(
+        **_read_needs(at),
+    )
+
+
+def _read_needs(at: datetime) -> dict[str, Any]:
+    """What waits and what needs a human; four queries."""
+    ends = fetch_rows(COUNT_ENDS, [at - timedelta(days=SKIP_DAYS)])
+    [backlog] = fetch_rows(COUNT_BACKLOG, [at])
+    alerts = Alert.objects.open().order_by("-raised_at")[:LISTED]
+    return {
+        "alerts": tuple(AlertLine(row.text, row.url, row.raised_at) for row in alerts),
+        "skips": _list_reasons(ends, "skipped", "failed", "cancelled"),
+        "quarantined_deliveries": sum(
             row["messages"] for row in ends if row["state"] == "quarantined"
         ),
-        quarantined_events=PendingEvent.objects.filter(
+        "quarantined_events": PendingEvent.objects.filter(
             quarantined_at__isnull=False
         ).count(),
-        pending=backlog["pending"],
-        late=backlog["late"],
-    )
+        "pending": backlog["pending"],
+        "late": backlog["late"],
+    }
 
 
 def fetch_rows(sql: str, params: list[Any] | Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -333,11 +341,6 @@ def _build_top(
         )
         for key in best
     )
-
-
-def _list_alerts() -> tuple[AlertLine, ...]:
-    rows = Alert.objects.open().order_by("-raised_at")[:LISTED]
-    return tuple(AlertLine(row.text, row.url, row.raised_at) for row in rows)
 
 
 def _list_days(first: date, last: date) -> list[date]:

@@ -25,8 +25,9 @@ from notifications.models import Delivery, Engagement, RenderedMessage
 
 # The text is kept this long, and no goal window is longer.
 REPORT_LIFE_DAYS = 90
-MAX_CLIENT_ID = 100
-MAX_BUTTON = 100
+# One person's devices have no more to say of one message; a word that leaked must
+# not fill the road with events.
+MAX_REPORTS = 100
 
 # What each report proves: a click opens, and whatever was touched had arrived.
 RUNGS: dict[str, tuple[str, ...]] = {
@@ -52,6 +53,10 @@ PROVED_SENT = Q(state__in=[Delivery.State.UNKNOWN, Delivery.State.SENDING]) | Q(
 
 class ReportTooLateError(ValueError):
     """The message is older than its text and its goals are kept."""
+
+
+class TooManyReportsError(ValueError):
+    """This message was reported on more often than anybody can tap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +105,16 @@ def record_engagements(
     4. write it back into the road as an event, and look for conversions again
 
     Raises Delivery.DoesNotExist where no such message ever left, or its person was
-    erased; ReportTooLateError after 90 days. The caller rings the bell.
+    erased; ReportTooLateError after 90 days; TooManyReportsError for the 101st. The
+    caller rings the bell.
     """
     delivery = _lock_delivery(delivery_id)
     if delivery.gated_at is None or delivery.contact.erased_at:
         raise Delivery.DoesNotExist
     if received_at - delivery.gated_at > timedelta(days=REPORT_LIFE_DAYS):
         raise ReportTooLateError
+    if delivery.engagements.count() >= MAX_REPORTS:
+        raise TooManyReportsError
     return [
         _record_one(delivery, report, received_at=received_at) for report in reports
     ]

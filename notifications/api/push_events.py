@@ -22,6 +22,7 @@ from notifications.analytics.record import (
     REPORT_LIFE_DAYS,
     Report,
     ReportTooLateError,
+    TooManyReportsError,
     record_engagements,
 )
 from notifications.api.push_wire import MAX_BODY_BYTES, ParsedReports, parse_reports
@@ -34,6 +35,7 @@ METHODS = "POST, OPTIONS"
 UNKNOWN = Fault("not_found", "There is nothing here.")
 ONLY_POST = Fault("method_not_allowed", "Only POST.")
 TOO_LATE = Fault("too_late", f"The message is older than {REPORT_LIFE_DAYS} days.")
+TOO_MANY = Fault("too_many_reports", "This message was reported on too often.")
 
 
 @csrf_exempt
@@ -53,6 +55,8 @@ def receive_report(request: HttpRequest, delivery_id: str) -> HttpResponseBase:
         response = _answer_fault(404, UNKNOWN)
     except ReportTooLateError:
         response = _answer_fault(410, TOO_LATE)
+    except TooManyReportsError:
+        response = _answer_fault(429, TOO_MANY)
     return _allow_any_origin(response)
 
 

@@ -271,6 +271,22 @@ def test_long_client_ids_are_told_apart() -> None:
     assert Event.objects.count() == 2
 
 
+def test_report_takes_a_fixed_number_of_queries(
+    django_assert_max_num_queries: Any,
+) -> None:
+    delivery = make_delivery(make_campaign(goal_event="Order Completed"))
+    report(delivery, "delivered")
+
+    with django_assert_max_num_queries(30):
+        record_engagement(
+            delivery.pk, kind="clicked", client_id="c", at=NOON, received_at=RECEIVED
+        )
+    with django_assert_max_num_queries(7):
+        record_engagement(
+            delivery.pk, kind="clicked", client_id="c", at=NOON, received_at=RECEIVED
+        )
+
+
 @pytest.mark.django_db(transaction=True)
 def test_same_report_from_eight_threads_counts_once() -> None:
     delivery = make_delivery(make_campaign())

@@ -183,3 +183,15 @@ def test_form_never_leads_to_another_site(delivery: Delivery) -> None:
 
     assert (response.status_code, response.json()["path"]) == (400, "next")
     assert Engagement.objects.count() == 0
+
+
+def test_leaked_word_can_not_fill_the_road(delivery: Delivery) -> None:
+    token = sign_report(delivery.pk)
+    events = [{"event": "opened", "client_id": str(n)} for n in range(100)]
+    flood = post(delivery.pk, {"token": token, "events": events})
+
+    more = post(delivery.pk, say(delivery, client_id="one more"))
+
+    assert flood.json() == {"accepted": 100, "duplicates": 0}
+    assert (more.status_code, more.json()["code"]) == (429, "too_many_reports")
+    assert Engagement.objects.count() == 100
