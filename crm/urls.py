@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.urls import include, path, re_path
+from django.views.generic import RedirectView
 
 from crm.api.pages import answer_not_found
 
@@ -11,6 +12,7 @@ from crm.api.pages import answer_not_found
 admin.autodiscover()
 
 urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
     path("", include("crm.api.urls")),
     path("", include("preferences.urls")),

@@ -8,13 +8,17 @@ class NotificationsConfig(AppConfig):
     verbose_name = "Messages"
 
     def ready(self) -> None:
+        from django.core.checks import register
+
         from crm.ports.personal_data import register_holder
         from crm.ports.purposes import register_purposes
         from crm.ports.timeline import register_timeline
         from notifications.analytics.personal_data import MessageHolder
         from notifications.analytics.purposes import MessagePurposes
         from notifications.analytics.timeline import MessageTimeline
+        from notifications.channels.checks import check_channel_settings
 
+        register(check_channel_settings)
         register_holder(MessageHolder())
         register_timeline(MessageTimeline())
         register_purposes(MessagePurposes())

@@ -153,7 +153,13 @@ def _decide_row(
         Post(
             row,
             build_attempt(row, device, number=row.posts + index, at=facts.at),
-            build_push(row, text.push, device=device, ttl_s=ttl_s),
+            build_push(
+                row,
+                text.push,
+                device=device,
+                brand=facts.sender.brand.name,
+                ttl_s=ttl_s,
+            ),
         )
         for index, device in enumerate(devices, start=1)
     ]

@@ -260,7 +260,7 @@ def describe_text(push: RenderedPush) -> dict[str, Any]:
 
 
 def build_push(
-    row: Delivery, rendered: RenderedPush, *, device: Device, ttl_s: int
+    row: Delivery, rendered: RenderedPush, *, device: Device, brand: str, ttl_s: int
 ) -> OutgoingPush:
     """One POST's worth: the text, and what the app needs to report on it."""
     return OutgoingPush(
@@ -279,6 +279,7 @@ def build_push(
         ),
         data={
             **rendered.data,
+            "app_name": brand,
             "apropos_token": sign_report(row.pk),
             "apropos_url": f"{settings.SITE_URL}/v1/push/{row.pk}/events",
         },
