@@ -27,6 +27,7 @@ from crm.models import ApiKey
 SOURCE = "segment"
 UNKNOWN_KEY = Fault("authentication_failed", "Unknown or revoked API key.")
 NO_SCOPE = Fault("permission_denied", "This key may not send events.")
+NO_LENGTH = Fault("length_required", "Send Content-Length, not chunks.")
 ONLY_POST = Fault("method_not_allowed", "Only POST.")
 Received = tuple[list[Item], list[Rejection], str]
 
@@ -89,7 +90,12 @@ def answer_call(
 
 
 def read_body(request: HttpRequest) -> bytes:
-    """The plain bytes; reads no more than the limit, whatever is sent."""
+    """The plain bytes; reads no more than the limit, whatever is sent.
+
+    A chunked body is refused: it may never end, and WSGI could not tell.
+    """
+    if request.META.get("HTTP_TRANSFER_ENCODING"):
+        raise BodyRefused(411, NO_LENGTH)
     limit = settings.INGEST_BATCH_MAX_BYTES
     return unpack_body(request.read(limit + 1), limit)
 

@@ -188,6 +188,12 @@ def test_the_label_of_the_body_is_ignored(label: str, key: str) -> None:
     assert (response.status_code, response.json()["accepted"]) == (200, 1)
 
 
+def test_a_body_in_chunks_is_asked_for_its_length(key: str) -> None:
+    header = {"HTTP_TRANSFER_ENCODING": "chunked"}
+    response = post("/v1/batch", {"batch": [TRACK]}, basic(key), **header)
+    assert (response.status_code, response.json()["code"]) == (411, "length_required")
+
+
 def test_odd_texts_are_stored_as_they_are(key: str) -> None:
     odd = {
         "zwj": "👩‍👩‍👧",
