@@ -7,8 +7,9 @@ in rows, and each row is taken once.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db import DatabaseError, connection, transaction
 
@@ -51,6 +52,19 @@ class Processed:
     membership_changes: int = 0
     conversions: int = 0
     planned: int = 0
+    # The budget ended before the events did.
+    is_cut_short: bool = False
+
+
+def process_pending(*, budget_s: float) -> Processed:
+    """Batches of `process_events` until none is pending or the time is spent."""
+    ends = time.monotonic() + budget_s
+    total = Processed()
+    while (done := process_events()).events:
+        total = _add(total, done)
+        if time.monotonic() >= ends:
+            return replace(total, is_cut_short=True)
+    return total
 
 
 def process_events(*, limit: int = BATCH) -> Processed:

@@ -18,12 +18,12 @@ current_app.steps["worker"].add(SweepStep)
 
 @shared_task(time_limit=120)
 def process_events() -> None:
-    """Take pending events in hand until none is left, then ring for sending."""
-    planned = 0
-    while (done := pipeline.process_events()).events:
-        planned += done.planned
-    if planned:
+    """Take pending events in hand, ring for what they planned and what is left."""
+    done = pipeline.process_pending(budget_s=BUDGET_S)
+    if done.planned:
         ring("notifications.tasks.send_deliveries")
+    if done.is_cut_short:
+        ring("notifications.tasks.process_events")
 
 
 @shared_task(time_limit=120)

@@ -46,13 +46,13 @@ FROM due WHERE d.id = due.id
 RETURNING d.id
 """
 
-# A bucket holds at most one second's worth, so that a pause is no licence to
-# burst; it is refilled by the clock of the database alone.
+# A bucket holds at most five seconds' worth: what one tick to the next may send,
+# and no licence to burst after a pause. The database's clock alone refills it.
 TAKE_TOKENS = """
 UPDATE notifications_sender s
 SET tokens = filled.now - least(filled.now, %(wanted)s), refilled_at = filled.at
 FROM (SELECT id, clock_timestamp() AS at, least(
-        greatest(rate_per_min / 60.0, 1),
+        greatest(rate_per_min / 12.0, 1),
         tokens + rate_per_min / 60.0 * coalesce(
             extract(epoch FROM clock_timestamp() - refilled_at), 1)) AS now
       FROM notifications_sender WHERE id = %(sender)s FOR UPDATE) filled

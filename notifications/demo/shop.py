@@ -129,8 +129,7 @@ def load_shop() -> int:
             actor="sample",
         )
         refresh_segment(segment, at=now)
-    while pipeline.process_events().events:
-        pass
+    pipeline.process_pending(budget_s=60)
     write_campaigns()
     return len(dataset.people)
 

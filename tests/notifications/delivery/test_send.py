@@ -289,8 +289,7 @@ def test_the_rate_of_a_sender_holds_back_the_rest() -> None:
     channel = LoggingChannel()
     people = [make_reachable() for _ in range(5)]
     rows = plan_for(make_campaign(), *people)
-    Sender.objects.update(rate_per_min=120, tokens=0, refilled_at=timezone.now())
-    Sender.objects.update(tokens=2)
+    Sender.objects.update(rate_per_min=24, tokens=2, refilled_at=timezone.now())
     send_batch(Sender.objects.get(), channel)
     assert len(channel.posted) == 2
     states = sorted(outcome(row)[0] for row in rows)
