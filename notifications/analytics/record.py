@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -76,7 +76,6 @@ class Recorded:
     kind: str
     new: bool
     at: datetime
-    converted: bool = False
 
 
 def record_engagement(
@@ -100,7 +99,7 @@ def record_engagements(
     """Take in the reports of one message, all or none; a repeat changes nothing.
 
     1. lock the contact, then the delivery: reports queue up behind each other
-    2. keep each report once; the unique key tells a repeat
+    2. tell what is new from what was told before
     3. write the rungs it proves, and that the message was sent after all
     4. write it back into the road as an event, and look for conversions again
 
@@ -113,16 +112,24 @@ def record_engagements(
         raise Delivery.DoesNotExist
     if received_at - delivery.gated_at > timedelta(days=REPORT_LIFE_DAYS):
         raise ReportTooLateError
-    if delivery.engagements.count() >= MAX_REPORTS:
+    known = {(row.kind, row.client_id): row for row in delivery.engagements.all()}
+    recorded: list[Recorded] = []
+    fresh: list[Engagement] = []
+    for report in reports:
+        key = (report.kind, report.client_id)
+        if is_new := key not in known:
+            known[key] = _build_engagement(delivery, report, received_at=received_at)
+            fresh.append(known[key])
+        recorded.append(Recorded(report.kind, is_new, known[key].at))
+    if len(known) > MAX_REPORTS and fresh:
         raise TooManyReportsError
-    return [
-        _record_one(delivery, report, received_at=received_at) for report in reports
-    ]
+    _apply_reports(delivery, fresh, received_at=received_at)
+    return recorded
 
 
 def _lock_delivery(delivery_id: uuid.UUID) -> Delivery:
     """The delivery and its contact, locked in the order everybody locks them."""
-    rows = Delivery.objects.select_related("contact", "campaign")
+    rows = Delivery.objects.select_related("contact", "campaign", "campaign_version")
     while True:
         contact_id = rows.get(pk=delivery_id).contact_id
         Contact.objects.lock_in_order([contact_id])
@@ -132,35 +139,49 @@ def _lock_delivery(delivery_id: uuid.UUID) -> Delivery:
             return delivery
 
 
-def _record_one(
+def _build_engagement(
     delivery: Delivery, report: Report, *, received_at: datetime
-) -> Recorded:
-    # Never ahead of our clock, never before the message left.
-    at = max(min(report.at, received_at), delivery.gated_at or received_at)
-    row, new = Engagement.objects.get_or_create(
+) -> Engagement:
+    return Engagement(
         delivery=delivery,
+        contact_id=delivery.contact_id,
         kind=report.kind,
         client_id=report.client_id,
-        defaults={
-            "contact_id": delivery.contact_id,
-            "at": at,
-            "received_at": received_at,
-            "button": report.button,
-        },
+        # Never ahead of our clock, never before the message left.
+        at=max(min(report.at, received_at), delivery.gated_at or received_at),
+        received_at=received_at,
+        button=report.button,
     )
-    if not new:
-        return Recorded(report.kind, False, row.at)
-    _write_rungs(delivery, report.kind, at)
-    if report.kind in EVENT_NAMES:
-        item = _build_event(delivery, row)
-        record_events([item], received_at=received_at, source="push")
-    return Recorded(report.kind, True, at, match_delivery(delivery.pk))
 
 
-def _write_rungs(delivery: Delivery, kind: str, at: datetime) -> None:
+def _apply_reports(
+    delivery: Delivery, fresh: Sequence[Engagement], *, received_at: datetime
+) -> None:
+    """Write new reports and everything that follows from them."""
+    if not fresh:
+        return
+    Engagement.objects.bulk_create(fresh)
+    _write_rungs(delivery, fresh)
+    deeds = [row for row in fresh if row.kind in EVENT_NAMES]
+    if deeds:
+        items = _build_events(delivery, deeds)
+        record_events(items, received_at=received_at, source="push")
+    version = delivery.campaign_version
+    if version is not None and version.goal_event:
+        match_delivery(delivery.pk)
+
+
+def _write_rungs(delivery: Delivery, fresh: Sequence[Engagement]) -> None:
+    """The earliest time of each rung, and that it was sent after all."""
+    first: dict[str, datetime] = {}
+    for row in fresh:
+        for rung in RUNGS[row.kind]:
+            first[rung] = min(row.at, first.get(rung, row.at))
     mine = Delivery.objects.filter(pk=delivery.pk)
     # PostgreSQL's LEAST passes over nulls.
-    mine.update(**{rung: Least(F(rung), Value(at)) for rung in RUNGS[kind]})
+    mine.update(**{rung: Least(F(rung), Value(at)) for rung, at in first.items()})
+    if delivery.state == Delivery.State.SENT:
+        return
     mine.filter(PROVED_SENT).update(
         state=Delivery.State.SENT,
         reason="",
@@ -172,29 +193,39 @@ def _write_rungs(delivery: Delivery, kind: str, at: datetime) -> None:
     )
 
 
-def _build_event(delivery: Delivery, row: Engagement) -> Item:
+def _build_events(delivery: Delivery, rows: Sequence[Engagement]) -> list[Item]:
     user_id, anonymous_id = _find_name(delivery.contact)
-    properties: dict[str, Any] = {
+    text = _read_text(delivery)
+    return [
+        Item(
+            index=index,
+            kind="track",
+            name=EVENT_NAMES[row.kind],
+            user_id=user_id,
+            anonymous_id=anonymous_id,
+            previous_id="",
+            message_id=build_message_id(delivery.pk, row.kind, row.client_id),
+            occurred_at=row.at,
+            clock_skewed=False,
+            properties=_describe_deed(delivery, row, text),
+            traits={},
+            context={},
+        )
+        for index, row in enumerate(rows)
+    ]
+
+
+def _describe_deed(
+    delivery: Delivery, row: Engagement, text: Mapping[str, Any]
+) -> dict[str, Any]:
+    dismissed = row.kind == Engagement.Kind.DISMISSED
+    return {
         "delivery_id": str(delivery.pk),
         "campaign_id": delivery.campaign_id,
         "campaign": delivery.campaign.name if delivery.campaign else "",
         "button": row.button,
-        "link": _find_link(delivery, row),
+        "link": "" if dismissed else find_link(text, row.button),
     }
-    return Item(
-        index=0,
-        kind="track",
-        name=EVENT_NAMES[row.kind],
-        user_id=user_id,
-        anonymous_id=anonymous_id,
-        previous_id="",
-        message_id=build_message_id(delivery.pk, row.kind, row.client_id),
-        occurred_at=row.at,
-        clock_skewed=False,
-        properties=properties,
-        traits={},
-        context={},
-    )
 
 
 def build_message_id(delivery_id: uuid.UUID, kind: str, client_id: str) -> str:
@@ -224,20 +255,18 @@ def _find_name(contact: Contact) -> tuple[str, str]:
     return "", named.value
 
 
-def _find_link(delivery: Delivery, row: Engagement) -> str:
-    """Where the tap led: the button's own link, else the message's."""
-    if row.kind == Engagement.Kind.DISMISSED:
-        return ""
-    shown = (
-        RenderedMessage.objects.filter(
-            delivery_id=delivery.pk, created_at__gte=delivery.created_at
-        )
-        .order_by("-created_at")
-        .first()
+def _read_text(delivery: Delivery) -> Mapping[str, Any]:
+    """What the person was shown last; nothing where it is no longer kept."""
+    shown = RenderedMessage.objects.filter(
+        delivery_id=delivery.pk, created_at__gte=delivery.created_at
     )
-    if shown is None:
-        return ""
-    buttons = shown.fields.get("buttons") or []
-    index = int(row.button) if row.button.isascii() and row.button.isdigit() else -1
+    newest = shown.order_by("-created_at").first()
+    return newest.fields if newest else {}
+
+
+def find_link(text: Mapping[str, Any], button: str) -> str:
+    """Where a tap leads: the button's own link, else the message's."""
+    buttons = text.get("buttons") or []
+    index = int(button) if button.isascii() and button.isdigit() else -1
     chosen = buttons[index] if 0 <= index < len(buttons) else {}
-    return str(chosen.get("link") or shown.fields.get("link") or "")
+    return str(chosen.get("link") or text.get("link") or "")
