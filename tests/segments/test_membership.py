@@ -138,6 +138,22 @@ def test_a_clock_that_is_too_early_sets_the_next_one(old: Contact) -> None:
 
 
 @pytest.mark.django_db
+def test_a_clock_moves_forward_when_something_ends_sooner(old: Contact) -> None:
+    viewed = {
+        "type": "event",
+        "name": "Viewed",
+        "within": {"amount": 1, "unit": "days"},
+    }
+    segment = make_segment({"any": [OPENED, {"all": [PRO, viewed]}]})
+    make_event(old, "app_open", occurred_at=AT)
+    membership.touch_contacts([old.pk], at=AT, event_names=["app_open"])
+    assert clocks(segment) == [(old.pk, AT + 7 * DAY)]
+    make_event(old, "Viewed", occurred_at=AT)
+    membership.touch_contacts([old.pk], at=AT, event_names=["Viewed"])
+    assert clocks(segment) == [(old.pk, AT + DAY)]
+
+
+@pytest.mark.django_db
 def test_an_event_from_a_clock_ahead_counts_when_its_moment_comes(
     old: Contact,
 ) -> None:

@@ -42,14 +42,21 @@ def start(work: Callable[[], object]) -> threading.Thread:
     return thread
 
 
-def wait_for_lock_queue() -> None:
-    """Until another connection waits for an advisory lock."""
+ADVISORY = (
+    "locktype = 'advisory' AND database = "
+    "(SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+# Somebody waits for the rows that this transaction holds.
+OUR_ROWS = "locktype = 'transactionid' AND transactionid = pg_current_xact_id()::xid"
+
+
+def wait_for_queue(condition: str) -> None:
+    """Until another connection waits for such a lock."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' "
-                "AND NOT granted"
+                f"SELECT count(*) FROM pg_locks WHERE NOT granted AND {condition}"
             )
             if cursor.fetchone()[0]:
                 return
@@ -65,10 +72,35 @@ def test_a_refresh_waits_for_a_touch_and_sees_its_event(segment: Segment) -> Non
         make_event(contact, "app_open", occurred_at=AT)
         membership.touch_contacts([contact.pk], at=AT, event_names=["app_open"])
         refresh = start(lambda: membership.refresh_segment(segment, at=AT))
-        wait_for_lock_queue()
+        wait_for_queue(ADVISORY)
     refresh.join(10)
     assert membership.is_member(segment, contact.pk)
     assert segment.changes.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_touch_waits_for_a_refresh_that_has_looked_already(
+    segment: Segment,
+) -> None:
+    contact = make_contact(known_since=AT - timedelta(days=90))
+    Membership.objects.create(segment=segment, contact=contact)
+    with transaction.atomic():
+        # The refresh has written its diff and stops at the segment's own row.
+        Segment.objects.select_for_update().get(pk=segment.pk)
+        refresh = start(lambda: membership.refresh_segment(segment, at=AT))
+        wait_for_queue(OUR_ROWS)
+
+        def touch() -> None:
+            with transaction.atomic():
+                Contact.objects.lock_in_order([contact.pk])
+                make_event(contact, "app_open", occurred_at=AT)
+                membership.touch_contacts([contact.pk], at=AT, event_names=["app_open"])
+
+        thread = start(touch)
+        wait_for_queue(ADVISORY)
+    refresh.join(10)
+    thread.join(10)
+    assert membership.is_member(segment, contact.pk)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -88,7 +120,7 @@ def test_a_first_build_waits_for_touches_that_do_not_know_the_segment(
             membership.refresh_segment(made, at=AT)
 
         thread = start(build)
-        wait_for_lock_queue()
+        wait_for_queue(ADVISORY)
     thread.join(10)
     assert membership.is_member(Segment.objects.get(name="B"), contact.pk)
 
