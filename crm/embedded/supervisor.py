@@ -94,6 +94,8 @@ class Supervisor:
         if self.stopping:
             # The person insists.
             signal_groups(self.list_groups(), signal.SIGKILL)
+        else:
+            say(f"Stopping ({signal.Signals(number).name}) …")
         self.stopping = True
 
     def wait(self, seconds: float) -> None:
