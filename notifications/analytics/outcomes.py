@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import Count, Q
+from django.db.models import Count
 
 from notifications.models import Delivery
 
@@ -26,9 +26,9 @@ def count_outcomes(campaign_ids: Sequence[int]) -> dict[int, Outcome]:
         .exclude(source_kind=Delivery.SourceKind.TEST)
         .values_list("campaign")
         .annotate(
-            Count("pk"),
-            Count("pk", filter=Q(opened_at__isnull=False)),
-            Count("pk", filter=Q(converted_at__isnull=False)),
+            sent=Count("pk"),
+            opened=Count("opened_at"),
+            converted=Count("converted_at"),
         )
     )
     return {pk: Outcome(*counts) for pk, *counts in rows}

@@ -130,8 +130,9 @@ def record_engagements(
 def _lock_delivery(delivery_id: uuid.UUID) -> Delivery:
     """The delivery and its contact, locked in the order everybody locks them."""
     rows = Delivery.objects.select_related("contact", "campaign", "campaign_version")
+    owner = Delivery.objects.values_list("contact_id", flat=True)
     while True:
-        contact_id = rows.get(pk=delivery_id).contact_id
+        contact_id = owner.get(pk=delivery_id)
         Contact.objects.lock_in_order([contact_id])
         delivery = rows.select_for_update(of=("self",)).get(pk=delivery_id)
         # A merge that was quicker moved the delivery: lock the other contact.
