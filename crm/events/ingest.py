@@ -35,7 +35,8 @@ MAX_TRIES = 10
 OPEN_BATCH = """
 WITH claimed AS (
     INSERT INTO crm_messagekey (message_id, seen_at)
-    SELECT message_id, clock_timestamp() FROM unnest(%s::text[]) AS m(message_id)
+    SELECT message_id, clock_timestamp()
+    FROM jsonb_array_elements_text(%s::jsonb) AS m(message_id)
     ON CONFLICT DO NOTHING RETURNING message_id
 )
 SELECT '', message_id, NULL::bigint, NULL, NULL::bigint FROM claimed
@@ -157,7 +158,11 @@ def open_batch(items: Sequence[Item]) -> tuple[list[Item], Owners]:
     with open_cursor() as cursor:
         cursor.execute(
             OPEN_BATCH,
-            [sorted(first), [kind for kind, _ in keys], [value for _, value in keys]],
+            [
+                msgspec.json.encode(sorted(first)).decode(),
+                [kind for kind, _ in keys],
+                [value for _, value in keys],
+            ],
         )
         rows = cursor.fetchall()
     won = {value for kind, value, *_ in rows if not kind}

@@ -160,9 +160,13 @@ def find_object_fault(value: dict[str, Any], depth: int) -> Fault | None:
     if len(value) > MAX_KEYS:
         return TOO_MANY_KEYS
     for key, inner in value.items():
-        fault = find_text_fault(key)
-        if fault is not None:
-            return fault.under(ascii(key)[1:-1])
+        # Plain texts are nearly all there is: no call for them.
+        if not key.isascii() or "\x00" in key:
+            fault = find_text_fault(key)
+            if fault is not None:
+                return fault.under(ascii(key)[1:-1])
+        if type(inner) is str and inner.isascii() and "\x00" not in inner:
+            continue
         fault = find_fault(inner, depth)
         if fault is not None:
             return fault.under(key)

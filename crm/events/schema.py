@@ -21,6 +21,7 @@ from crm.events.limits import (
     Limits,
     check_utf8,
     find_fault,
+    find_object_fault,
     parse_leniently,
 )
 
@@ -224,21 +225,19 @@ def parse_item(
         clock_skewed=skewed,
         properties=read_properties(kind, wire),
         traits={} if kind == "group" else wire.traits or {},
-        context={**shared, **(wire.context or {})},
+        context={**shared, **(wire.context or {})} if shared else wire.context or {},
     )
     check_identity(item)
     return item
 
 
 def check_parts(wire: WireItem) -> None:
-    parts = (
-        ("properties", wire.properties),
-        ("traits", wire.traits),
-        ("context", wire.context),
-    )
-    for label, value in parts:
-        if value and (fault := find_fault(value, depth=1)):
-            raise _ItemRefused(fault.under(label))
+    if wire.properties and (fault := find_object_fault(wire.properties, 2)):
+        raise _ItemRefused(fault.under("properties"))
+    if wire.traits and (fault := find_object_fault(wire.traits, 2)):
+        raise _ItemRefused(fault.under("traits"))
+    if wire.context and (fault := find_object_fault(wire.context, 2)):
+        raise _ItemRefused(fault.under("context"))
 
 
 def decode_item(raw: Any) -> WireItem:
