@@ -140,7 +140,9 @@ def test_detail_tells_the_whole_story(by_key: ByKey) -> None:
     assert shown["conversions"] == []
 
 
-@pytest.mark.parametrize("key", ["01900000-0000-7000-8000-000000000001", "0" * 32, "-" * 36])
+@pytest.mark.parametrize(
+    "key", ["01900000-0000-7000-8000-000000000001", "0" * 32, "-" * 36]
+)
 def test_unknown_message_is_not_found(by_key: ByKey, key: str) -> None:
     assert by_key("read").get(f"/api/deliveries/{key}/").status_code == 404
 
