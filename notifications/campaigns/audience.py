@@ -26,7 +26,7 @@ LEFT JOIN LATERAL (
 """
 
 
-def select_people(version: CampaignVersion) -> tuple[str, list[object]]:
+def select_people(version: CampaignVersion) -> tuple[str, list[int]]:
     """SQL with a column contact_id: the segment's members, or everybody."""
     if version.segment is None:
         return EVERYBODY, []

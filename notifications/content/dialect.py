@@ -99,7 +99,7 @@ def _make_short_range(self: RangeLiteral, start: Any, stop: Any) -> range:
 # `{% for i in (1..1000000000) reversed %}` takes all memory before any of its own
 # limits is asked. Nothing else in the product uses the library.
 logical._eq = _equals
-case_tag._eq = _equals  # type: ignore[attr-defined]
+case_tag._eq = _equals
 RangeLiteral._make_range = _make_short_range  # type: ignore[method-assign]
 
 

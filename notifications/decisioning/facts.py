@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
 from django.db import connection
 
@@ -29,7 +30,7 @@ from notifications.models import (
     Sender,
     Switch,
 )
-from preferences.permission import Permission, permissions_for
+from preferences.permission import Permission, PurposeClass, permissions_for
 from segments.models import Membership
 
 
@@ -204,7 +205,7 @@ def _read_permissions(
             center_id=None,
             topic_id=topic_id,
             channel=channel,
-            purpose_class=purpose_class,
+            purpose_class=cast(PurposeClass, purpose_class),
             at=at,
         )
         answers |= {row.pk: allowed[row.contact_id] for row in rows}

@@ -105,17 +105,18 @@ def finish_deliveries(answers: Sequence[Answer], *, lease: uuid.UUID) -> int:
 def retire_devices(answers: Iterable[Answer]) -> int:
     """Take dead addresses out of use, unless they registered again meanwhile."""
     dead = [answer for answer in answers if answer.result.address_state]
-    return sum(
-        Device.objects.filter(
-            pk=answer.post.attempt.device_id,
+    retired = 0
+    for answer in dead:
+        device = Device.objects.filter(
+            pk__in=_list_devices([answer]),
             state=Device.State.ACTIVE,
             registered_at__lt=answer.post.attempt.gated_at,
-        ).update(
+        )
+        retired += device.update(
             state=AddressState(answer.result.address_state).value,
             gone_at=answer.result.started_at,
         )
-        for answer in dead
-    )
+    return retired
 
 
 def _find_other_addresses(answers: Sequence[Answer]) -> set[int]:
@@ -127,9 +128,15 @@ def _find_other_addresses(answers: Sequence[Answer]) -> set[int]:
     ]
     if not dead:
         return set()
-    tried = [answer.post.attempt.device_id for answer in answers]
     rows = Device.objects.reachable(read_clock()).filter(contact_id__in=dead)
-    return set(rows.exclude(pk__in=tried).values_list("contact_id", flat=True))
+    rows = rows.exclude(pk__in=_list_devices(answers))
+    return set(rows.values_list("contact_id", flat=True))
+
+
+def _list_devices(answers: Sequence[Answer]) -> list[int]:
+    # A device that was erased meanwhile is None.
+    ids = [answer.post.attempt.device_id for answer in answers]
+    return [pk for pk in ids if pk is not None]
 
 
 @dataclass(frozen=True, slots=True)

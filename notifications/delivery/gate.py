@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -191,6 +192,7 @@ def build_attempt(
     row: Delivery, device: Device, *, number: int, at: datetime
 ) -> Attempt:
     version = row.campaign_version
+    assert row.lease is not None, "a row in work is leased"
     return Attempt(
         delivery=row,
         contact_id=row.contact_id,
@@ -209,7 +211,7 @@ def settle_rows(rows: Sequence[Settled], *, lease: uuid.UUID) -> None:
     """Write the rows that do not go out now, fenced by the lease."""
     if not rows:
         return
-    columns = [
+    columns: list[list[Any]] = [
         [row.delivery_id for row in rows],
         [row.state for row in rows],
         [str(row.reason) for row in rows],

@@ -239,7 +239,7 @@ def _read_trigger_events(deliveries: Sequence[Delivery]) -> dict[Any, Event]:
 
 def _read_last_orders(
     deliveries: Sequence[Delivery],
-) -> dict[int, list[Mapping[str, Any]]]:
+) -> dict[int, list[dict[str, Any]]]:
     """Lines of each person's newest order, for messages that name one."""
     return Event.objects.last_lines(
         [row.contact_id for row in deliveries], name="Order Completed"

@@ -95,7 +95,8 @@ def _wait_until_sending(
 
 def _list_leases(campaign: Campaign) -> set[uuid.UUID]:
     rows = campaign.deliveries.filter(state=Delivery.State.SENDING)
-    return set(rows.values_list("lease", flat=True).distinct())
+    leases = rows.values_list("lease", flat=True).distinct()
+    return {lease for lease in leases if lease}
 
 
 def _count_done(campaign: Campaign) -> int:

@@ -43,7 +43,7 @@ WAIT_TIMEOUT_S = 300.0
 # Opens come in after the sends; the report waits until so long none came.
 QUIET_S = 3.0
 
-LAPSED_RULE = {
+LAPSED_RULE: dict[str, Any] = {
     "version": 1,
     "root": {
         "all": [

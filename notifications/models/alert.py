@@ -16,7 +16,7 @@ class AlertQuerySet(models.QuerySet["Alert"]):
     def raise_once(self, *, cause: str, text: str, url: str = "") -> None:
         """Open an alert for this cause unless one is open."""
         self.bulk_create(
-            [Alert(cause=cause, text=text, url=url)], ignore_conflicts=True
+            [self.model(cause=cause, text=text, url=url)], ignore_conflicts=True
         )
 
     def resolve(self, cause: str) -> int:
