@@ -337,6 +337,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
+    "ENUM_NAME_OVERRIDES": {
+        "DeliveryStateEnum": "notifications.models.delivery.Delivery.State",
+        "SegmentKindEnum": "segments.models.segment.Segment.Kind",
+    },
 }
 
 # --- Tasks ---
