@@ -6,14 +6,10 @@ from celery import current_app, shared_task
 
 from notifications import pipeline
 from notifications.delivery.send import send_due
-from notifications.worker import SweepStep
 
 # A task ends well before the broker would think it lost; what is left is rung for
 # again, or found by the next tick.
 BUDGET_S = 40.0
-
-# Every worker sweeps: the step is there before the worker lays out its parts.
-current_app.steps["worker"].add(SweepStep)
 
 
 @shared_task(time_limit=120)
