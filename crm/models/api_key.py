@@ -7,6 +7,7 @@ import secrets
 from typing import Self
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils import timezone
@@ -64,7 +65,7 @@ class ApiKey(models.Model):
 
     @classmethod
     def issue(
-        cls, *, name: str, scopes: list[str], created_by=None
+        cls, *, name: str, scopes: list[str], created_by: User | None = None
     ) -> tuple[ApiKey, str]:
         """Make a key; the secret is returned here and never again."""
         secret = f"apr_{secrets.token_urlsafe(32)}"

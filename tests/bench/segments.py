@@ -45,7 +45,8 @@ FROM generate_series(1, %s) AS i
 DEVICES = """
 INSERT INTO crm_device (contact_id, token, fid, platform, permission, state,
   time_zone, locale, app_version, name, attributes, registered_at, last_seen_at)
-SELECT c.id, 't' || c.id, '', (ARRAY['ios','android','web'])[1 + (hashint8(c.id) & 1023) % 3],
+SELECT c.id, 't' || c.id, '',
+  (ARRAY['ios','android','web'])[1 + (hashint8(c.id) & 1023) % 3],
   (ARRAY['granted','denied'])[1 + (c.id / 10) % 2], 'active', '', '', '', '', '{}',
   now(), now() - make_interval(days => (c.id % 200)::int)
 FROM crm_contact c WHERE c.id % 10 < 8
