@@ -84,6 +84,9 @@ class Campaign(models.Model):
     objects = CampaignQuerySet.as_manager()
 
     class Meta:
+        permissions = [
+            ("launch_campaign", "Can launch, pause, resume and cancel campaigns")
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(state="draft")
