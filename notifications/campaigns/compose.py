@@ -5,18 +5,24 @@ Saving never changes a version; what is in flight keeps the one it began with.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Max
 from django.utils.text import slugify
 
+from crm.models import Brand
 from crm.models.audit import record_audit
+from notifications.content.checks import check_push
 from notifications.content.liquid import check_template
+from notifications.content.render import LinkRules
 from notifications.content.tokens import translate_tokens
+from notifications.delivery.messages import build_content
 from notifications.models import (
     Campaign,
     CampaignVersion,
@@ -29,6 +35,10 @@ from notifications.models.channel import Channel, Origin, PurposeClass
 
 # Fields of a push that hold Liquid.
 LIQUID_FIELDS = ("title", "body", "image_url", "link", "sound", "channel_id", "badge")
+
+# Errors that hold at launch but not at save: a draft may be unfinished, and what
+# only a render with a person's values can tell is not known yet.
+UNFINISHED = ("no_body", "template_missing_value", "template_error", "too_long")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +150,12 @@ def save_template(
     Raises ValidationError naming the field and the line of each fault.
     """
     cleaned = [
-        Text(clean_fields(text.fields), text.channel, text.locale, text.variant)
+        Text(
+            clean_fields(text.fields, channel=text.channel),
+            text.channel,
+            text.locale,
+            text.variant,
+        )
         for text in texts
     ]
     with transaction.atomic():
@@ -172,8 +187,10 @@ def save_template(
     return template
 
 
-def clean_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Manual tokens become Liquid; a source that cannot run is refused by name."""
+def clean_fields(
+    fields: Mapping[str, Any], *, channel: str = Channel.PUSH
+) -> dict[str, Any]:
+    """Manual tokens become Liquid; what cannot run or be sent is refused by name."""
     faults: dict[str, list[str]] = {}
     cleaned = dict(fields)
     for name, source in _walk_sources(fields):
@@ -192,7 +209,26 @@ def clean_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
     cleaned["data"] = {
         key: translate_tokens(value) for key, value in fields.get("data", {}).items()
     }
+    if channel == Channel.PUSH:
+        _refuse_unsendable(cleaned)
     return cleaned
+
+
+def _refuse_unsendable(fields: Mapping[str, Any]) -> None:
+    """Reserved data keys, links and images that no phone may get."""
+    schemes = Brand.objects.values_list("app_schemes", flat=True)
+    rules = LinkRules(
+        app_schemes=sorted({scheme for row in schemes for scheme in row}),
+        allow_loopback_images=settings.SANDBOX,
+    )
+    faults: dict[str, list[str]] = {}
+    for check in check_push(build_content(fields), rules=rules):
+        if check.level == "error" and check.code not in UNFINISHED:
+            # "buttons.0.link" of the checks is "buttons[0].link" of a form.
+            path = re.sub(r"^buttons\.(\d+)\.", r"buttons[\1].", check.path)
+            faults.setdefault(path, []).append(check.message)
+    if faults:
+        raise ValidationError(faults)
 
 
 def _walk_sources(fields: Mapping[str, Any]) -> list[tuple[str, str]]:
