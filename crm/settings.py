@@ -14,6 +14,7 @@ from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
 
 from crm.embedded.broker import build_broker_options
 from crm.embedded.cluster import DATABASE, ROLE, Cluster, locate_cluster
@@ -240,6 +241,7 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 AXES_VERBOSE = False
 AXES_FAILURE_LIMIT = read_positive("AXES_FAILURE_LIMIT", 20)
 AXES_COOLOFF_TIME = 1  # hours
@@ -381,7 +383,42 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Apropos",
     "SITE_HEADER": "Apropos",
-    "SITE_SYMBOL": "notifications_active",
+    "SITE_SUBHEADER": "Messages that earn their place",
+    "SITE_URL": None,
+    "SITE_ICON": lambda request: static("apropos/icon.svg"),
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "href": lambda request: static("apropos/icon.svg"),
+        }
+    ],
+    "SHOW_VIEW_ON_SITE": False,
+    "BORDER_RADIUS": "8px",
+    "DASHBOARD_CALLBACK": "notifications.admin.dashboard.describe_dashboard",
+    "STYLES": [lambda request: static("apropos/apropos.css")],
+    "SCRIPTS": [lambda request: static("apropos/apropos.js")],
+    "SIDEBAR": {
+        "show_search": True,
+        "show_all_applications": False,
+        "navigation": "notifications.admin.navigation.build_navigation",
+    },
+    # The indigo of the icon.
+    "COLORS": {
+        "primary": {
+            "50": "oklch(97% .014 268)",
+            "100": "oklch(94% .03 268)",
+            "200": "oklch(88% .06 268)",
+            "300": "oklch(80% .1 268)",
+            "400": "oklch(71% .14 268)",
+            "500": "oklch(61% .18 268)",
+            "600": "oklch(52% .19 268)",
+            "700": "oklch(46% .17 268)",
+            "800": "oklch(39% .14 268)",
+            "900": "oklch(34% .11 268)",
+            "950": "oklch(25% .08 268)",
+        },
+    },
 }
 
 # --- Logs ---
