@@ -1268,6 +1268,14 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="delivery",
             index=models.Index(
+                condition=models.Q(("claims__gt", 0), ("state", "pending")),
+                fields=["sender", "due_at"],
+                name="delivery_suspect",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="delivery",
+            index=models.Index(
                 condition=models.Q(("state", "pending")),
                 fields=["sender", "-priority", "due_at"],
                 name="delivery_due",

@@ -170,6 +170,12 @@ class Delivery(models.Model):
                 name="delivery_due",
                 condition=Q(state="pending"),
             ),
+            # delivery.claim: rows whose last claim ended in a crash
+            models.Index(
+                fields=["sender", "due_at"],
+                name="delivery_suspect",
+                condition=Q(state="pending", claims__gt=0),
+            ),
             # delivery.sweep: leases that ran out
             models.Index(
                 fields=["lease_until"],

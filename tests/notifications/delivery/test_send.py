@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from crm.models import Device
 from notifications.channels.base import AddressState, Breaker, Outcome
+from notifications.delivery.claim import claim_deliveries
 from notifications.delivery.send import send_batch, send_due
 from notifications.models import (
     Alert,
@@ -306,3 +307,14 @@ def test_the_number_of_queries_does_not_grow_with_the_batch(
     with django_assert_max_num_queries(40):
         send_batch(sender, LoggingChannel())
     assert Delivery.objects.filter(state="sent").count() == 20
+
+
+def test_a_row_that_crashed_its_worker_is_claimed_alone_and_last() -> None:
+    people = [make_reachable() for _ in range(3)]
+    rows = plan_for(make_campaign(), *people)
+    suspects = {row.pk for row in rows[:2]}
+    Delivery.objects.filter(pk__in=suspects).update(claims=1)
+    sender = Sender.objects.get()
+    claims = [claim_deliveries(sender, limit=20).deliveries for _ in range(4)]
+    assert [len(taken) for taken in claims] == [1, 1, 1, 0]
+    assert claims[0][0].pk == rows[2].pk
