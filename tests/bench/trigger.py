@@ -152,8 +152,8 @@ def describe_left() -> str:
     from crm.models import PendingEvent
     from notifications.models import Delivery
 
-    rows = Delivery.objects.exclude(state="sent").values_list("state", "reason", "detail")
-    ends = sorted(set(rows))
+    unsent = Delivery.objects.exclude(state="sent")
+    ends = sorted(set(unsent.values_list("state", "reason", "detail")))
     return f"{PendingEvent.objects.count()} events pending, unsent rows {ends}"
 
 
