@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,28 @@ def test_the_operations_guide_names_every_setting_and_no_other() -> None:
     assert told == {knob.name for knob in list_knobs(SETTINGS)} | OTHER_KNOBS
 
 
+def test_the_architecture_page_shows_the_layers_of_the_contracts() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    told = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    # Modules side by side are parted by a comma: a bar would end the cell.
+    rows = [
+        f"| {contract['containers'][0]} | "
+        f"{' · '.join(contract['layers']).replace(' | ', ', ')} |"
+        for contract in told["tool"]["importlinter"]["contracts"]
+        if "containers" in contract
+    ]
+
+    assert len(rows) == 4
+    assert [row for row in rows if row not in page] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_test_named_in_the_docs_exists(page: Path) -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", page.read_text(encoding="utf-8"))
+
+    assert [pair for pair in named if pair[1] not in _list_tests(pair[0])] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_inside_the_repository_leads_somewhere(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
@@ -69,3 +93,10 @@ def test_every_file_named_in_the_docs_exists(page: Path) -> None:
     named = re.findall(rf"`((?:[\w.-]+/)+[\w.-]+\.(?:{suffixes}))`", text)
 
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def _list_tests(path: str) -> set[str]:
+    if not (ROOT / path).exists():
+        return set()
+    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
