@@ -210,6 +210,14 @@ class CampaignAdmin(ModelAdmin):
         # Cancel it: what was sent stays on the record.
         return False
 
+    def add_view(
+        self,
+        request: HttpRequest,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        return super().add_view(request, form_url, {"show_save_and_add_another": False})
+
     def change_view(
         self,
         request: HttpRequest,

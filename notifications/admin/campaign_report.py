@@ -9,7 +9,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
-from notifications.admin.campaign_page import describe_page, find_campaign
+from notifications.admin.campaign_page import (
+    STATE_LABELS,
+    describe_page,
+    find_campaign,
+)
 from notifications.admin.charts import build_day_chart
 from notifications.analytics.definitions import DEFINITIONS
 from notifications.analytics.figures import CampaignReport
@@ -17,6 +21,10 @@ from notifications.analytics.metrics import campaign_report, daily_series
 from notifications.campaigns.summary import describe_campaign, describe_period
 from notifications.decisioning.facts import read_clock
 from notifications.models import Campaign
+
+# Seconds between two looks at a live campaign.
+QUICK_S = 2
+SLOW_S = 10
 
 
 def show_report(model_admin: Any, request: HttpRequest, pk: int) -> HttpResponse:
@@ -35,16 +43,29 @@ def show_report(model_admin: Any, request: HttpRequest, pk: int) -> HttpResponse
         // max(report.planned, 1),
         "is_live": campaign.state in (Campaign.State.RUNNING, Campaign.State.SCHEDULED),
         "median": describe_span(report.conversion_median_s),
+        "poll_s": QUICK_S if is_moving(campaign, report) else SLOW_S,
+        "state_label": STATE_LABELS[campaign.state],
+        "version": campaign.current_version,
         "list_url": reverse("admin:notifications_delivery_changelist"),
     }
     if request.htmx:  # type: ignore[attr-defined]
-        return render(request, "notifications/_report_live.html", context)
+        answer = render(request, "notifications/_report_live.html", context)
+        if not context["is_live"]:
+            # The buttons around it changed as well.
+            answer["HX-Refresh"] = "true"
+        return answer
     context |= describe_page(model_admin, request, campaign, "report")
     context |= {
         "chart": build_day_chart(daily_series(campaign)),
         "summary": describe_campaign(campaign),
     }
     return render(request, "notifications/report.html", context)
+
+
+def is_moving(campaign: Campaign, report: CampaignReport) -> bool:
+    """Something is about to change: rows are open, or the first run is due."""
+    waits = campaign.state == Campaign.State.SCHEDULED
+    return bool(report.pending or report.in_work or waits)
 
 
 def build_ladder(report: CampaignReport) -> list[dict[str, Any]]:

@@ -39,6 +39,10 @@ class SenderForm(forms.ModelForm):
     class Meta:
         model = Sender
         fields = ("name", "brand", "channel", "kind", "is_default", "rate_per_min")
+        labels = {
+            "is_default": "Default for its channel",
+            "rate_per_min": "Messages a minute",
+        }
 
     by: Any = None
 

@@ -350,9 +350,12 @@ def test_the_report_moves_alone_while_it_runs(admin_client: Client) -> None:
     part = admin_client.get(url, headers={"hx-request": "true"}).content.decode()
     assert "<html" not in part
     assert 'hx-trigger="every 2s"' in part
+    assert 'id="campaign-state" hx-swap-oob="true">Scheduled<' in part
     admin_client.post(page_of(campaign, "cancel"))
-    part = admin_client.get(url, headers={"hx-request": "true"}).content.decode()
+    answer = admin_client.get(url, headers={"hx-request": "true"})
+    part = answer.content.decode()
     assert "hx-trigger" not in part
+    assert answer["HX-Refresh"] == "true"
 
 
 def test_the_reach_follows_what_the_form_says(admin_client: Client) -> None:
