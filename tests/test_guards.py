@@ -24,10 +24,9 @@ PAGE = ROOT / "docs" / "architecture.md"
 COPIED = ("crm", "preferences", "segments", "notifications", "templates", "static")
 FILES = ("manage.py", "pyproject.toml")
 
-# Takes guards of the database away once the tables are there.
-PLUGIN = """
-import pytest
-
+# Goes to the end of the copy's conftest: takes a guard of the database away once
+# the tables are there.
+CONFTEST = """
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup, django_db_blocker):
     from django.db import connection
@@ -170,9 +169,9 @@ def copy_product(target: Path) -> None:
 
 
 def take_away(guard: Guard, root: Path) -> None:
-    (root / "guard_plugin.py").write_text(
-        PLUGIN.format(statement=guard.sql or "SELECT 1"), encoding="utf-8"
-    )
+    if guard.sql:
+        with open(root / "tests" / "conftest.py", "a", encoding="utf-8") as conftest:
+            conftest.write(CONFTEST.format(statement=guard.sql))
     if guard.path:
         file = root / guard.path
         source = file.read_text(encoding="utf-8")
@@ -194,7 +193,7 @@ def run_test(guard: Guard, root: Path) -> subprocess.CompletedProcess[str]:
         "PGPASSWORD": str(server["PASSWORD"] or ""),
         "APROPOS_NO_BOOTSTRAP": "1",
     }
-    arguments = ["-q", "-p", "no:cacheprovider", "-p", "guard_plugin", "--tb=line"]
+    arguments = ["-q", "-p", "no:cacheprovider", "--tb=line"]
     return subprocess.run(
         [sys.executable, "-m", "pytest", *arguments, guard.test],
         cwd=root,
