@@ -180,7 +180,8 @@ def _check_message(message: Message) -> None:
 def _check_apple(apns: Apns | None) -> None:
     if apns is None:
         return
-    if "aps" not in apns.payload:
+    # Headers alone are legal: Google makes the aps of the notification then.
+    if apns.payload and "aps" not in apns.payload:
         raise SchemaError("message.apns.payload", "Invalid APNs payload: no aps.")
     if len(apns.headers.get("apns-collapse-id", "").encode()) > 64:
         raise SchemaError("message.apns.headers", "apns-collapse-id: over 64 bytes.")
