@@ -1,23 +1,32 @@
-"""The sweeper: a thread in each Celery worker's parent process.
+"""The sweeper: threads in each Celery worker's parent process.
 
-It gives back what dead workers held and rings for due work that nobody rang for,
-every few seconds, with a database connection of its own. It is no task: a sweep
-must not wait behind the work it would free.
+One gives back what dead workers held, one rings for due work that nobody rang for,
+every few seconds, each with a database connection of its own. Neither is a task: a
+sweep must not wait behind the work it would free, nor for a broker that hangs.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import psycopg
 from celery import bootsteps
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
+from kombu.exceptions import OperationalError as BrokerError
 
 from notifications.delivery.sweep import sweep_leases
 
 logger = logging.getLogger(__name__)
+
+# What a database or a broker that is away, slow or coming back may raise, but for the
+# broker's own client. The next round asks again; a thread that died of it would be
+# missed by nobody.
+FAULTS = (OperationalError, InterfaceError, psycopg.Error, BrokerError, OSError)
 
 # Rows whose doorbell was lost: committed, but nobody was told.
 FIND_DUE = """
@@ -28,36 +37,50 @@ SELECT EXISTS (SELECT FROM crm_pendingevent WHERE quarantined_at IS NULL
 """
 
 
-class Sweeper(threading.Thread):
-    """Sweeps until told to stop; a database that is away is asked again."""
+class Rounds(threading.Thread):
+    """Does the same again and again until told to stop, whatever is away."""
 
-    def __init__(self, app: Any, *, every_s: float) -> None:
-        super().__init__(name="sweeper", daemon=True)
-        self._app = app
+    def __init__(
+        self,
+        name: str,
+        walk: Callable[[], None],
+        *,
+        every_s: float,
+        faults: tuple[type[Exception], ...] = (),
+    ) -> None:
+        super().__init__(name=name, daemon=True)
+        self._faults = (*FAULTS, *faults)
+        self._walk = walk
         self._every_s = every_s
         self._stopping = threading.Event()
 
     def run(self) -> None:
         while not self._stopping.wait(self._every_s):
             try:
-                self.sweep_once()
-            except (OperationalError, InterfaceError):
-                logger.warning("The sweep could not reach the database.", exc_info=True)
+                self._walk()
+            except self._faults:
+                logger.warning(
+                    "The %s could not do its round.", self.name, exc_info=True
+                )
                 connection.close()
-
-    def sweep_once(self) -> None:
-        swept = sweep_leases()
-        if swept.returned or swept.unknown:
-            logger.warning(
-                "Gave back %s claimed rows, settled %s sends of dead workers.",
-                swept.returned,
-                swept.unknown,
-            )
-        for name in find_unrung():
-            self._app.send_task(name, retry=False, expires=60)
 
     def stop(self) -> None:
         self._stopping.set()
+
+
+def sweep_once() -> None:
+    swept = sweep_leases()
+    if swept.returned or swept.unknown:
+        logger.warning(
+            "Gave back %s claimed rows, settled %s sends of dead workers.",
+            swept.returned,
+            swept.unknown,
+        )
+
+
+def ring_for_work(app: Any) -> None:
+    for name in find_unrung():
+        app.send_task(name, retry=False, expires=60)
 
 
 def find_unrung() -> list[str]:
@@ -74,18 +97,30 @@ def find_unrung() -> list[str]:
 
 
 class SweepStep(bootsteps.StartStopStep):
-    """Starts the sweeper with the worker and stops it with it."""
+    """Starts the rounds with the worker and stops them with it."""
 
     requires = {"celery.worker.components:Pool"}
 
     def __init__(self, worker: Any, **options: Any) -> None:
         super().__init__(worker, **options)
-        self._sweeper: Sweeper | None = None
+        self._rounds: list[Rounds] = []
 
     def start(self, worker: Any) -> None:
-        self._sweeper = Sweeper(worker.app, every_s=settings.DELIVERY_SWEEP_S)
-        self._sweeper.start()
+        every_s = settings.DELIVERY_SWEEP_S
+        broker = worker.app.connection_for_write()
+        self._rounds = [
+            Rounds("sweeper", sweep_once, every_s=every_s),
+            Rounds(
+                "ringer",
+                partial(ring_for_work, worker.app),
+                every_s=every_s,
+                # An open connection that breaks raises its client's own errors.
+                faults=(*broker.connection_errors, *broker.channel_errors),
+            ),
+        ]
+        for rounds in self._rounds:
+            rounds.start()
 
     def stop(self, worker: Any) -> None:
-        if self._sweeper is not None:
-            self._sweeper.stop()
+        for rounds in self._rounds:
+            rounds.stop()
