@@ -21,11 +21,17 @@ class Route:
     locale: str
     # Set where every device stands behind an open breaker: try again then.
     blocked_until: datetime | None = None
+    # Platforms behind an open breaker; the gate passes over the same ones.
+    blocked: frozenset[str] = frozenset()
 
     @property
     def addresses(self) -> tuple[tuple[int, str], ...]:
         """Device ids and addresses, to see whether the route changed."""
         return tuple((device.pk, device.address) for device in self.devices)
+
+    def keep_open(self, devices: Sequence[Device]) -> list[Device]:
+        """Those that were behind no open breaker when the route was chosen."""
+        return [device for device in devices if device.platform not in self.blocked]
 
 
 def route_deliveries(
@@ -66,7 +72,7 @@ def _choose_route(
         return Route(contact, (), contact.locale, blocked_until=until)
     chosen = select_devices(row, open_ones)
     own = next((device.locale for device in chosen if device.locale), "")
-    return Route(contact, chosen, contact.locale or own)
+    return Route(contact, chosen, contact.locale or own, blocked=frozenset(blocked))
 
 
 def select_devices(row: Delivery, reachable: Sequence[Device]) -> tuple[Device, ...]:
