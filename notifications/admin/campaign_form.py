@@ -13,31 +13,17 @@ from zoneinfo import ZoneInfo, available_timezones
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.urls import reverse
-from django_celery_beat.models import CrontabSchedule, IntervalSchedule
-from unfold.widgets import (
-    UnfoldAdminIntegerFieldWidget,
-    UnfoldAdminSelectWidget,
-    UnfoldAdminTextInputWidget,
-    UnfoldBooleanSwitchWidget,
-)
 
 from crm.models import Brand
-from notifications.admin.fields import (
-    FiltersField,
-    NamesField,
-    PeriodField,
-    WallTimeField,
-)
+from notifications.admin.campaign_fields import CampaignFields
 from notifications.admin.texts import (
-    TextFields,
     TranslationFormSet,
     locale_validator,
     spread_text,
 )
 from notifications.campaigns.compose import Definition, Text, save_campaign
-from notifications.models import Campaign, CampaignVersion, Sender, TemplateContent
-from notifications.models.channel import Origin, PurposeClass, Relevance
-from segments.models import Segment
+from notifications.models import Campaign, CampaignVersion, TemplateContent
+from notifications.models.channel import Relevance
 
 Version = CampaignVersion
 # Columns that the form and the version share by name.
@@ -90,144 +76,8 @@ SHOWN_BY_KIND = {
 LOCAL_FORMAT = "%Y-%m-%d %H:%M"
 
 
-def make_choice(label: str, choices: Any, **kwargs: Any) -> forms.ChoiceField:
-    widget = UnfoldAdminSelectWidget(attrs=kwargs.pop("attrs", None))
-    return forms.ChoiceField(label=label, choices=choices, widget=widget, **kwargs)
-
-
-def make_pick(label: str, model: Any, empty: str, **kwargs: Any) -> Any:
-    return forms.ModelChoiceField(
-        label=label,
-        queryset=model.objects.all(),
-        required=False,
-        empty_label=empty,
-        widget=UnfoldAdminSelectWidget(attrs=kwargs.pop("attrs", None)),
-        **kwargs,
-    )
-
-
-def make_switch(label: str, *, initial: bool, hint: str = "") -> forms.BooleanField:
-    return forms.BooleanField(
-        label=label,
-        required=False,
-        initial=initial,
-        help_text=hint,
-        widget=UnfoldBooleanSwitchWidget,
-    )
-
-
-def make_name(label: str, *, limit: int = 200, **kwargs: Any) -> forms.CharField:
-    holder = kwargs.pop("holder", "")
-    return forms.CharField(
-        label=label,
-        required=False,
-        max_length=limit,
-        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": holder}),
-        **kwargs,
-    )
-
-
-class CampaignForm(TextFields, forms.ModelForm):
-    """One page for who, why, what, when, limits and goal."""
-
-    name = forms.CharField(
-        max_length=200,
-        widget=UnfoldAdminTextInputWidget(
-            attrs={"placeholder": "Winter boots, second reminder"}
-        ),
-    )
-    origin = make_choice("Made", Origin.choices, initial=Origin.MANUAL)
-    seen_version = forms.IntegerField(required=False, widget=forms.HiddenInput)
-
-    segment = make_pick("Who gets it", Segment, "Everybody")
-    recheck_audience = make_switch(
-        "Check again before each send",
-        initial=True,
-        hint="Skips who has left the segment meanwhile.",
-    )
-    purpose_class = make_choice(
-        "Class", PurposeClass.choices, initial=PurposeClass.PROMOTIONAL
-    )
-    topic = forms.ModelChoiceField(
-        label="Topic",
-        queryset=None,
-        required=False,
-        empty_label="None (transactional only)",
-        widget=UnfoldAdminSelectWidget,
-        help_text="What people agree to or refuse in their preference center.",
-    )
-    kind = make_choice("Starts", Version.Kind.choices, initial=Version.Kind.ONCE)
-    send_at = WallTimeField(
-        label="Send at", required=False, help_text="Empty: as soon as it is launched."
-    )
-    local_send_at = WallTimeField(label="Each contact's local time", required=False)
-    time_zone = make_choice("Time zone", ())
-    interval = make_pick("Every", IntervalSchedule, "No interval")
-    crontab = make_pick("Or by crontab", CrontabSchedule, "No crontab")
-    trigger_event = make_name("When they do", holder="Cart Updated")
-    trigger_filters = FiltersField(
-        label="Only if",
-        required=False,
-        max_length=4_000,
-        help_text="Properties of that event, one a line: total > 50. "
-        "Also = != >= <= contains in exists.",
-    )
-    trigger_delay_s = PeriodField(label="Wait", required=False, initial=0)
-    reentry = make_choice("How often", Version.Reentry.choices)
-    reentry_gap_s = PeriodField(
-        label="At most once in",
-        required=False,
-        initial=0,
-        help_text="For “every time”: the shortest time between two. 0: no limit.",
-    )
-
-    default_locale = make_name("Language", limit=35, initial="en")
-    utm_source = make_name("utm_source", limit=100, initial="push")
-    utm_medium = make_name("utm_medium", limit=100, initial="notification")
-    utm_campaign = make_name(
-        "utm_campaign", limit=100, help_text="Empty: the campaign's name."
-    )
-    utm_content = make_name("utm_content", limit=100)
-
-    sender = make_pick("Sender", Sender, "The default one")
-    device_target = make_choice("Devices", Version.DeviceTarget.choices)
-    priority = forms.IntegerField(
-        required=False,
-        initial=0,
-        min_value=-100,
-        max_value=100,
-        help_text="The higher one wins where only one may be sent. −100 to 100.",
-        widget=UnfoldAdminIntegerFieldWidget,
-    )
-    ttl_s = PeriodField(
-        label="Makes sense for",
-        initial=86_400,
-        help_text="After that it expires unsent. At most 28 days.",
-    )
-    offer_ends_at = WallTimeField(
-        label="Offer ends", required=False, help_text="No message leaves after it."
-    )
-    quiet_policy = make_choice("In quiet hours", Version.QuietPolicy.choices)
-    cap_policy = make_choice("When capped", Version.CapPolicy.choices)
-    ignores_caps = make_switch("Send above the caps", initial=False)
-    counts_in_caps = make_switch("Counts in the caps", initial=True)
-
-    goal_event = make_name(
-        "Goal", holder="Order Completed", help_text="The event that makes it a success."
-    )
-    goal_window_s = PeriodField(label="Within", initial=3 * 86_400)
-    goal_anchor = make_choice("Counted", Version.GoalAnchor.choices)
-    exit_on_goal = make_switch(
-        "Stop for who reached it",
-        initial=True,
-        hint="Checked at the last moment before sending.",
-    )
-    exit_events = NamesField(
-        label="Stop after",
-        required=False,
-        max_length=2_000,
-        help_text="Other events that make the message untrue, separated by commas.",
-    )
+class CampaignForm(CampaignFields, forms.ModelForm):
+    """One page: its values are a Definition, its last check is the save."""
 
     class Meta:
         model = Campaign
@@ -245,29 +95,10 @@ class CampaignForm(TextFields, forms.ModelForm):
             **(kwargs.get("initial") or {}),
         }
         super().__init__(*args, **kwargs)
-        zone = version.time_zone if version else find_default_zone()
-        self.fields["topic"].queryset = Version._meta.get_field(
-            "topic"
-        ).related_model.objects.shown()
-        zones = list_zones()
-        self.fields["time_zone"].choices = [
-            (name, name) for name in ([] if zone in zones else [zone]) + zones
-        ]
-        self.fields["time_zone"].initial = zone
-        self.fields["default_locale"].validators.append(locale_validator)
-        # For the page's script: which fields each kind shows.
-        self.fields["kind"].widget.attrs["data-shows"] = " ".join(
-            f"{kind}:{','.join(names)}" for kind, names in SHOWN_BY_KIND.items()
-        )
+        self._offer_choices(version)
+        self._wire_page()
         if campaign and campaign.pk and campaign.state != Campaign.State.DRAFT:
             self.fields["kind"].disabled = True
-        for name in ("segment", "topic", "purpose_class"):
-            self.fields[name].widget.attrs |= {
-                "hx-get": reverse("admin:notifications_campaign_audience"),
-                "hx-include": "[name=segment],[name=topic],[name=purpose_class]",
-                "hx-target": "#audience",
-                "hx-trigger": "change",
-            }
         default = (
             version.template.default_locale if version and version.template else ""
         )
@@ -280,6 +111,30 @@ class CampaignForm(TextFields, forms.ModelForm):
                 if locale != default
             ],
         )
+
+    def _offer_choices(self, version: CampaignVersion | None) -> None:
+        topic = Version._meta.get_field("topic").related_model
+        self.fields["topic"].queryset = topic.objects.shown()
+        zone = version.time_zone if version else find_default_zone()
+        zones = list_zones()
+        self.fields["time_zone"].choices = [
+            (name, name) for name in ([] if zone in zones else [zone]) + zones
+        ]
+        self.fields["time_zone"].initial = zone
+        self.fields["default_locale"].validators.append(locale_validator)
+
+    def _wire_page(self) -> None:
+        """For the page's script: which fields a kind shows, and the live reach."""
+        self.fields["kind"].widget.attrs["data-shows"] = " ".join(
+            f"{kind}:{','.join(names)}" for kind, names in SHOWN_BY_KIND.items()
+        )
+        for name in ("segment", "topic", "purpose_class"):
+            self.fields[name].widget.attrs |= {
+                "hx-get": reverse("admin:notifications_campaign_audience"),
+                "hx-include": "[name=segment],[name=topic],[name=purpose_class]",
+                "hx-target": "#audience",
+                "hx-trigger": "change",
+            }
 
     def clean(self) -> dict[str, Any]:
         said = super().clean() or self.cleaned_data

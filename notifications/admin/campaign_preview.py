@@ -119,7 +119,7 @@ def show_audience(model_admin: Any, request: HttpRequest) -> HttpResponse:
     topic = said.get("topic", "")
     version = CampaignVersion(
         segment=get_object_or_404(Segment, pk=segment) if segment.isdecimal() else None,
-        topic=get_object_or_404(TOPIC, pk=topic) if topic.isdecimal() else None,
+        topic_id=get_object_or_404(TOPIC, pk=topic).pk if topic.isdecimal() else None,
         purpose_class=PurposeClass.TRANSACTIONAL
         if said.get("purpose_class") == PurposeClass.TRANSACTIONAL
         else PurposeClass.PROMOTIONAL,

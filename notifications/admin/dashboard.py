@@ -88,30 +88,12 @@ def compare(now: int, before: int) -> int | None:
 
 
 def list_needs(request: HttpRequest, figures: Overview) -> list[dict[str, Any]]:
-    """What waits for a human, each with the page to go to."""
-    found = [
-        {"text": alert.text, "url": alert.url, "at": alert.raised_at, "tone": "danger"}
+    """What waits for a human, each with the page to go to; the worst first."""
+    alerts = [
+        {"text": alert.text, "url": alert.url, "tone": "danger"}
         for alert in figures.alerts
     ]
-    if figures.quarantined_deliveries:
-        found.append(
-            {
-                "text": f"Set aside after stopping a worker three times: "
-                f"{figures.quarantined_deliveries:,} of the messages.",
-                "url": reverse("admin:notifications_delivery_changelist")
-                + "?state=quarantined",
-                "tone": "danger",
-            }
-        )
-    if figures.quarantined_events and request.user.has_perm("crm.view_pendingevent"):
-        found.append(
-            {
-                "text": f"{figures.quarantined_events:,} events could not be taken in.",
-                "url": reverse("admin:crm_pendingevent_changelist"),
-                "tone": "warning",
-            }
-        )
-    found += [
+    paused = [
         {
             "text": f"{line.name} is paused: {line.paused_reason}",
             "url": reverse(
@@ -122,6 +104,22 @@ def list_needs(request: HttpRequest, figures: Overview) -> list[dict[str, Any]]:
         for line in figures.running
         if line.state == Campaign.State.PAUSED
     ]
+    return [*alerts, *_list_quarantined(request, figures), *paused]
+
+
+def _list_quarantined(request: HttpRequest, figures: Overview) -> list[dict[str, Any]]:
+    found = []
+    if figures.quarantined_deliveries:
+        page = reverse("admin:notifications_delivery_changelist")
+        text = "Set aside after stopping a worker three times: "
+        text += f"{figures.quarantined_deliveries:,} of the messages."
+        found.append(
+            {"text": text, "url": f"{page}?state=quarantined", "tone": "danger"}
+        )
+    if figures.quarantined_events and request.user.has_perm("crm.view_pendingevent"):
+        page = reverse("admin:crm_pendingevent_changelist")
+        text = f"{figures.quarantined_events:,} events could not be taken in."
+        found.append({"text": text, "url": page, "tone": "warning"})
     return found
 
 

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
-from notifications.admin.campaign_form import make_choice, make_name
+from notifications.admin.campaign_fields import make_choice, make_name
 from notifications.admin.texts import (
     TextFields,
     TranslationFormSet,

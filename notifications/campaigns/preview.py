@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from datetime import datetime
 
 from crm.models import Contact, Device, Event
+from crm.models.ids import make_uuid7
 from notifications.campaigns.audience import select_people
 from notifications.decisioning.facts import read_clock
 from notifications.delivery.messages import (
@@ -50,7 +50,7 @@ def draft_delivery(
 ) -> Delivery:
     """A row as planning would write it, in memory only."""
     return Delivery(
-        id=uuid.uuid4(),
+        id=make_uuid7(),
         source_kind=Delivery.SourceKind.TEST,
         source_id=version.campaign_id,
         contact=contact,
@@ -106,7 +106,7 @@ def sample_audience(version: CampaignVersion, *, limit: int) -> list[Contact]:
     return _read_people(f"{people} LIMIT {LATELY}", params, limit=limit)
 
 
-def _read_people(people: str, params: list[object], *, limit: int) -> list[Contact]:
+def _read_people(people: str, params: Sequence[object], *, limit: int) -> list[Contact]:
     return list(
         Contact.objects.raw(
             "SELECT c.* FROM crm_contact c JOIN (SELECT DISTINCT contact_id FROM "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -11,9 +10,13 @@ from django.db import transaction
 
 from crm.models import Contact
 from crm.models.audit import record_audit
-from notifications.campaigns.preview import find_trigger_events
+from notifications.campaigns.preview import (
+    draft_delivery,
+    find_sender,
+    find_trigger_events,
+)
 from notifications.decisioning.facts import read_clock
-from notifications.models import Campaign, Delivery, Sender
+from notifications.models import Campaign, Delivery
 from notifications.models.channel import PurposeClass
 
 TEST_LIFE = timedelta(hours=1)
@@ -29,32 +32,19 @@ def send_test(campaign: Campaign, contact: Contact, by: Any) -> Delivery:
     version = campaign.current_version
     if version is None or version.template_version_id is None:
         raise ValidationError("Write the message first.")
-    sender = version.sender or Sender.objects.default_for(version.channel)
+    sender = find_sender(version)
     if sender is None:
         raise ValidationError(f"There is no sender for {version.channel} yet.")
     at = read_clock()
     event = find_trigger_events(version, [contact]).get(contact.pk)
+    delivery = draft_delivery(version, contact, sender=sender, at=at, event=event)
+    delivery.occurrence = str(delivery.pk)
+    delivery.origin, delivery.relevance = campaign.origin, version.relevance
+    delivery.purpose_class = PurposeClass.TRANSACTIONAL
+    delivery.topic_id, delivery.priority = version.topic_id, version.priority
+    delivery.expires_at = at + TEST_LIFE
     with transaction.atomic():
-        delivery = Delivery.objects.create(
-            source_kind=Delivery.SourceKind.TEST,
-            source_id=campaign.pk,
-            occurrence=str(uuid.uuid4()),
-            contact=contact,
-            campaign=campaign,
-            campaign_version=version,
-            template_version=version.template_version,
-            sender=sender,
-            channel=version.channel,
-            origin=campaign.origin,
-            relevance=version.relevance,
-            purpose_class=PurposeClass.TRANSACTIONAL,
-            topic_id=version.topic_id,
-            trigger_event_id=event.pk if event else None,
-            trigger_event_at=event.occurred_at if event else None,
-            priority=version.priority,
-            due_at=at,
-            expires_at=at + TEST_LIFE,
-        )
+        delivery.save(force_insert=True)
         record_audit(
             actor=by,
             action="tested",
