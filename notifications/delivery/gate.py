@@ -142,13 +142,12 @@ def _decide_row(
     if route.blocked_until is not None:
         return Settled(row.pk, "pending", due_at=route.blocked_until)
     reachable = list_reachable(facts.devices[row.contact_id], at=facts.at)
-    devices = select_devices(row, reachable)
+    devices = select_devices(row, route.keep_open(reachable))
     if tuple((device.pk, device.address) for device in devices) != route.addresses:
         # Rendered for another device or language: take it round once more.
         return Settled(row.pk, "pending")
     if not isinstance(text, Rendered):
-        fault = text or Unrendered("failed", "template_error", "Nothing was rendered.")
-        return Settled(row.pk, fault.state, fault.reason, fault.detail)
+        return _settle_unrendered(row, text)
     ttl_s = max(int((row.expires_at - facts.at).total_seconds()), 1)
     return [
         Post(
@@ -164,6 +163,14 @@ def _decide_row(
         )
         for index, device in enumerate(devices, start=1)
     ]
+
+
+def _settle_unrendered(row: Delivery, fault: Unrendered | None) -> Settled:
+    fault = fault or Unrendered("failed", "template_error", "Nothing was rendered.")
+    if row.maybe_sent:
+        # An earlier POST may have arrived; nothing later can undo that.
+        return Settled(row.pk, "unknown", detail=fault.detail)
+    return Settled(row.pk, fault.state, fault.reason, fault.detail)
 
 
 def build_settled(row: Delivery, decision: Defer | Skip | Cancel | Expire) -> Settled:
