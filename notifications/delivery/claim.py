@@ -41,10 +41,12 @@ WITH RECURSIVE levels AS (
 """
 
 # A bucket holds at most five seconds' worth: what one tick to the next may send,
-# and no licence to burst after a pause. The database's clock alone refills it.
+# and no licence to burst after a pause. The database's clock alone refills it. What
+# is left of a whole message stays, or a slow sender asked often would never send.
 TAKE_TOKENS = """
 UPDATE notifications_sender s
-SET tokens = filled.now - least(filled.now, %(wanted)s), refilled_at = filled.at
+SET tokens = filled.now - floor(least(filled.now, %(wanted)s)),
+    refilled_at = filled.at
 FROM (SELECT id, clock_timestamp() AS at, least(
         greatest(rate_per_min / 12.0, 1),
         tokens + rate_per_min / 60.0 * coalesce(
