@@ -103,8 +103,12 @@ def finish_deliveries(answers: Sequence[Answer], *, lease: uuid.UUID) -> int:
 
 
 def retire_devices(answers: Iterable[Answer]) -> int:
-    """Take dead addresses out of use, unless they registered again meanwhile."""
+    """Take dead addresses out of use, unless they registered again meanwhile.
+
+    In the order of their ids, so that two workers never wait for each other.
+    """
     dead = [answer for answer in answers if answer.result.address_state]
+    dead.sort(key=lambda answer: answer.post.attempt.device_id or 0)
     retired = 0
     for answer in dead:
         device = Device.objects.filter(
@@ -177,7 +181,7 @@ def _columns(rows: Sequence[_Row]) -> list[list[object]]:
         [row.delivery_id for row in rows],
         [row.next.state for row in rows],
         [str(row.next.reason or "") for row in rows],
-        [row.detail[:500] for row in rows],
+        [clean_column(row.detail, 500) for row in rows],
         [row.next.due_at for row in rows],
         [int(row.next.counts_as_attempt) for row in rows],
         [row.maybe_sent for row in rows],
@@ -190,8 +194,15 @@ def _attempt_columns(answers: Sequence[Answer]) -> list[list[object]]:
         [answer.post.attempt.pk for answer in answers],
         [ATTEMPT_STATES.get(result.outcome, "failed") for result in results],
         [result.http_status for result in results],
-        [result.code[:64] for result in results],
-        [result.detail[:300] for result in results],
-        [result.provider_id[:200] for result in results],
+        [clean_column(result.code, 64) for result in results],
+        [clean_column(result.detail, 300) for result in results],
+        [clean_column(result.provider_id, 200) for result in results],
         [result.retry_after_s for result in results],
     ]
+
+
+def clean_column(said: str, limit: int) -> str:
+    """What a provider said, as PostgreSQL can keep it: no answer may be lost for
+    a null character or half a surrogate pair."""
+    plain = said.replace("\x00", "").encode("utf-8", "replace").decode()
+    return plain[:limit]

@@ -102,18 +102,22 @@ def post_messages(posts: list[Post], channel: PushChannel, *, claim: Claim) -> N
     ready: list[Answer] = []
     answers: list[Answer] = []
     pushes = [post.push for post in posts]
-    for index, result in channel.send(pushes, deadline_s=POST_DEADLINE_S):
-        answer = Answer(posts[index], result)
-        answers.append(answer)
-        key = answer.post.delivery.pk
-        waiting[key].append(answer)
-        missing[key] -= 1
-        if not missing[key]:
-            ready += waiting.pop(key)
-        if len(ready) >= FINISH_GROUP:
-            finish_deliveries(ready, lease=claim.lease)
-            ready = []
-    finish_deliveries(ready, lease=claim.lease)
+    try:
+        for index, result in channel.send(pushes, deadline_s=POST_DEADLINE_S):
+            answer = Answer(posts[index], result)
+            answers.append(answer)
+            key = answer.post.delivery.pk
+            waiting[key].append(answer)
+            missing[key] -= 1
+            if not missing[key]:
+                ready += waiting.pop(key)
+            if len(ready) >= FINISH_GROUP:
+                finish_deliveries(ready, lease=claim.lease)
+                ready = []
+    finally:
+        # Also where the channel broke or our time was over: what was answered is
+        # known, and must not end as unknown.
+        finish_deliveries(ready, lease=claim.lease)
     note_answers(claim.sender, answers)
 
 
