@@ -20,9 +20,9 @@ from crm.events.schema import Item
 from crm.models import Brand, Contact, Device, Product
 from crm.models.partitions import ensure_partitions
 from notifications.demo.dataset import Dataset, Order, Person
+from notifications.demo.foundation import lay_foundation
 from notifications.demo.rows import Row
 from notifications.demo.sample import draw
-from notifications.models import Sender
 from preferences.centers import ensure_default_center
 from preferences.consent import Choice, Evidence, Statement, record_statements
 
@@ -38,27 +38,14 @@ T = TypeVar("T")
 
 
 def ensure_shop() -> Brand:
-    """Brand, preference center and sandbox sender; made where they are missing."""
-    brand, _ = Brand.objects.get_or_create(
+    """The made-up shop's brand, preference center and sandbox sender."""
+    return lay_foundation(
+        name="Trailhead",
         slug="trailhead",
-        defaults={
-            "name": "Trailhead",
-            "website": "https://shop.example",
-            "app_schemes": ["myapp"],
-            "time_zone": "Europe/London",
-            "is_default": not Brand.objects.filter(is_default=True).exists(),
-        },
+        website="https://shop.example",
+        app_schemes=["myapp"],
+        time_zone="Europe/London",
     )
-    ensure_default_center(brand)
-    if Sender.objects.default_for("push") is None:
-        Sender.objects.create(
-            name="Sandbox push",
-            brand=brand,
-            channel="push",
-            kind=Sender.Kind.SANDBOX,
-            is_default=True,
-        )
-    return brand
 
 
 def stage_rows(rows: Iterable[Row]) -> Iterator[Row]:

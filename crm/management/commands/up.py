@@ -73,14 +73,23 @@ class Command(BaseCommand):
         except OperationalError as error:
             reason = str(error).strip().splitlines()[0]
             raise CommandError(f"cannot use the database: {reason}") from error
-        if is_first_run and not options["empty"] and "load_sample" in get_commands():
-            self.stderr.write("Loading sample data …")
-            call_command("load_sample")
+        if is_first_run:
+            lay_first_data(self, is_empty=options["empty"])
         login = describe_login()
         connection.close()
         become_supervisor(
             build_spec(host=host, port=port, login=login, up_lock=up_lock)
         )
+
+
+def lay_first_data(command: BaseCommand, *, is_empty: bool) -> None:
+    """The made-up shop, or only what a first campaign needs: both live downstream,
+    so they are called by name."""
+    name = "lay_foundation" if is_empty else "load_sample"
+    if not is_empty:
+        command.stderr.write("Loading sample data …")
+    if name in get_commands():
+        call_command(name)
 
 
 def hold_up_lock() -> int:

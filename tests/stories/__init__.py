@@ -1,0 +1,1 @@
+"""The mission told end to end, through the pages a person uses."""
