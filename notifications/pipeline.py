@@ -71,8 +71,8 @@ def process_events(*, limit: int = BATCH) -> Processed:
     """Apply the effects of the next pending events, each exactly once.
 
     1. Lease a batch and count the attempt, in a transaction of its own.
-    2. In one transaction: delete the rows, lock the contacts in id order, move
-       memberships, match conversions, plan what they trigger.
+    2. In one transaction: lock the contacts in id order, then the rows; move
+       memberships, match conversions, plan what they trigger; delete the rows.
     3. A batch that fails is halved until the one at fault stands alone; three
        strikes quarantine it, and staff see it.
     """
@@ -101,15 +101,9 @@ def _process_or_halve(ids: Sequence[int]) -> Processed:
 
 def _process_batch(ids: Sequence[int]) -> Processed:
     with transaction.atomic():
-        rows = list(
-            PendingEvent.objects.filter(pk__in=ids, quarantined_at=None)
-            .select_for_update(skip_locked=True)
-            .order_by("pk")
-        )
+        rows = _lock_rows(ids)
         if not rows:
             return Processed()
-        contact_ids = sorted({row.contact_id for row in rows})
-        Contact.objects.lock_in_order(contact_ids)
         changes = _touch_segments(rows)
         events = [
             Happened(row.event_id, row.occurred_at, row.contact_id, row.name)
@@ -123,6 +117,19 @@ def _process_batch(ids: Sequence[int]) -> Processed:
         )
         PendingEvent.objects.filter(pk__in=[row.pk for row in rows]).delete()
     return result
+
+
+def _lock_rows(ids: Sequence[int]) -> list[PendingEvent]:
+    """The contacts in id order, then their rows: the order of a merge or an erasure.
+
+    A row that a merge moved before we had its contact goes back, for the next batch.
+    """
+    mine = PendingEvent.objects.filter(pk__in=ids, quarantined_at=None)
+    contact_ids = sorted(set(mine.values_list("contact_id", flat=True)))
+    locked = [contact.pk for contact in Contact.objects.lock_in_order(contact_ids)]
+    mine.exclude(contact_id__in=locked).update(lease_until=None)
+    rows = mine.filter(contact_id__in=locked).order_by("pk")
+    return list(rows.select_for_update(skip_locked=True))
 
 
 def _touch_segments(rows: Sequence[PendingEvent]) -> list[Change]:
