@@ -49,7 +49,7 @@ class Rounds(threading.Thread):
         faults: tuple[type[Exception], ...] = (),
     ) -> None:
         super().__init__(name=name, daemon=True)
-        self._faults = (*FAULTS, *faults)
+        self._faults: tuple[type[Exception], ...] = (*FAULTS, *faults)
         self._walk = walk
         self._every_s = every_s
         self._stopping = threading.Event()

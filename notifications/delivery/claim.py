@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -115,7 +116,7 @@ def claim_deliveries(sender: Sender, *, limit: int) -> Claim:
             "pk", flat=True
         )
     )
-    wanted = {
+    wanted: dict[str, Any] = {
         "sender": sender.pk,
         "standing": standing,
         "limit": limit,
