@@ -18,10 +18,12 @@ from django.utils.text import slugify
 
 from crm.models import Brand
 from crm.models.audit import record_audit
+from notifications.campaigns.runs import check_times
 from notifications.content.checks import check_push
 from notifications.content.liquid import check_template
 from notifications.content.render import LinkRules
 from notifications.content.tokens import translate_tokens
+from notifications.decisioning.facts import read_clock
 from notifications.delivery.messages import build_content
 from notifications.models import (
     Campaign,
@@ -118,6 +120,7 @@ def _add_version(
     if version.template is not None:
         version.template_version = version.template.current_version
     version.full_clean(exclude=["created_by"])
+    check_times(version, at=read_clock())
     version.save()
     return version
 

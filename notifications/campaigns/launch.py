@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from crm.models.audit import record_audit
-from notifications.campaigns.runs import find_first_run
+from notifications.campaigns.runs import check_times, find_first_run
 from notifications.decisioning.facts import read_clock
 from notifications.models import Campaign, CampaignVersion, Delivery
 
@@ -19,8 +19,8 @@ def launch_campaign(campaign: Campaign, *, by: Any) -> Campaign:
     version = campaign.current_version
     if version is None:
         raise ValidationError("There is nothing to launch yet: save it first.")
-    _check_complete(version)
     at = read_clock()
+    _check_complete(version, at=at)
     with transaction.atomic():
         campaign.schedule(
             at=at, by=_as_user(by), next_run_at=find_first_run(version, at=at)
@@ -34,17 +34,18 @@ def launch_campaign(campaign: Campaign, *, by: Any) -> Campaign:
     return campaign
 
 
-def _check_complete(version: CampaignVersion) -> None:
+def _check_complete(version: CampaignVersion, *, at: datetime) -> None:
     faults: dict[str, str] = {}
     if version.template_version_id is None:
         faults["title"] = "Write the message first."
     if version.sender_id is None:
         faults["sender"] = f"There is no sender for {version.channel} yet."
-    if version.offer_ends_at and version.offer_ends_at <= datetime.now(UTC):
+    if version.offer_ends_at and version.offer_ends_at <= at:
         faults["offer_ends_at"] = "The offer is over already."
     if faults:
         raise ValidationError(faults)
     version.full_clean(exclude=["created_by"])
+    check_times(version, at=at)
 
 
 def pause_campaign(campaign: Campaign, *, by: Any, reason: str = "") -> Campaign:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from celery.schedules import crontab_parser
+from celery.schedules import ParseException, crontab_parser
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule
 
+from crm.models.audit import record_audit
 from notifications.campaigns.audience import build_audience, build_local_audience
 from notifications.campaigns.schedule import (
     CronTimes,
@@ -16,8 +18,10 @@ from notifications.campaigns.schedule import (
     find_next_interval,
 )
 from notifications.decisioning.facts import read_clock
+from notifications.decisioning.zones import find_zone
 from notifications.delivery.plan import plan_deliveries
-from notifications.models import Campaign, CampaignVersion, Delivery
+from notifications.models import Alert, Campaign, CampaignVersion, Delivery
+from notifications.models.campaign import IllegalTransitionError
 
 SECONDS = {
     IntervalSchedule.DAYS: 86_400,
@@ -45,6 +49,18 @@ def find_first_run(version: CampaignVersion, *, at: datetime) -> datetime | None
         case kind.RECURRING:
             return find_next_run(version, after=at, anchor=version.send_at or at)
     return None
+
+
+def check_times(version: CampaignVersion, *, at: datetime) -> None:
+    """Raise ValidationError naming the field by which no run could ever start."""
+    if find_zone(version.time_zone) is None:
+        raise ValidationError({"time_zone": "This is no time zone. Choose a city."})
+    try:
+        find_first_run(version, at=at)
+    except (ValueError, ParseException) as error:
+        local = version.kind == CampaignVersion.Kind.LOCAL
+        field = "local_send_at" if local else "crontab"
+        raise ValidationError({field: f"It never comes: {error}"}) from error
 
 
 def find_next_run(
@@ -76,13 +92,32 @@ def start_due_runs() -> int:
     """Plan every run whose time has come; answers how many deliveries are new.
 
     Any number of processes may call this at once: a run belongs to the one that
-    moves `next_run_at`, in the same transaction that writes its deliveries.
+    moves `next_run_at`, in the same transaction that writes its deliveries. One that
+    cannot start is set aside, so that it stops no other.
     """
     planned = 0
     for campaign in Campaign.objects.due(read_clock()).with_definition():
-        with transaction.atomic():
-            planned += _start_run(campaign)
+        try:
+            with transaction.atomic():
+                planned += _start_run(campaign)
+        except (ValueError, LookupError, ParseException) as error:
+            # Its definition is at fault: a zone, a time, a crontab, no sender.
+            _set_aside(campaign, str(error))
     return planned
+
+
+def _set_aside(campaign: Campaign, fault: str) -> None:
+    """Pause it and tell staff; nothing to do where they were quicker."""
+    reason = f"It cannot start: {fault}"[:300]
+    try:
+        with transaction.atomic():
+            campaign.pause(at=read_clock(), reason=reason)
+            record_audit(actor="schedule", action="paused", on=campaign, reason=reason)
+    except IllegalTransitionError:
+        return
+    Alert.objects.raise_once(
+        cause=f"campaign:{campaign.pk}:schedule", text=f"{campaign.name}: {reason}"
+    )
 
 
 def _start_run(campaign: Campaign) -> int:
@@ -117,7 +152,12 @@ def finish_done_campaigns() -> int:
     finished = 0
     at = read_clock()
     for campaign in done:
-        if not Delivery.objects.open().filter(campaign=campaign).exists():
+        if Delivery.objects.open().filter(campaign=campaign).exists():
+            continue
+        try:
             campaign.finish(at=at)
-            finished += 1
+        except IllegalTransitionError:
+            # Staff, or another tick, were quicker.
+            continue
+        finished += 1
     return finished

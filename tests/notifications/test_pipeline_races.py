@@ -14,6 +14,8 @@ from crm.events.merge import merge_contacts
 from crm.models import Contact, PendingEvent
 from notifications import pipeline
 from notifications.campaigns.launch import launch_campaign
+from notifications.campaigns.runs import start_due_runs
+from notifications.models import Campaign
 from tests.factories import make_event
 from tests.notifications.factories import lift_limits, make_campaign, make_reachable
 
@@ -80,3 +82,21 @@ def test_a_merge_beside_events_in_hand_ends_without_a_deadlock() -> None:
     pipeline.process_events()
     assert [row.contact_id for row in campaign.deliveries.all()] == [target.pk]
     assert not PendingEvent.objects.exists()
+
+
+def test_a_campaign_that_staff_pause_meanwhile_is_not_finished() -> None:
+    """Nor does it end the tick for the others."""
+    quick, other = (
+        launch_campaign(make_campaign(), by="test"),
+        launch_campaign(make_campaign(), by="test"),
+    )
+    start_due_runs()
+    errors: list[BaseException] = []
+    with transaction.atomic():
+        Campaign.objects.get(pk=quick.pk).pause(at=timezone.now(), reason="test")
+        worker = start(pipeline.tick, errors)
+        wait_for_waiting(1)
+    worker.join()
+    assert errors == []
+    states = [Campaign.objects.get(pk=row.pk).state for row in (quick, other)]
+    assert states == ["paused", "finished"]
