@@ -124,10 +124,15 @@ class BatchFacts:
         return "denied" if denied else "dead"
 
     def _zone_candidates(self, contact: Contact) -> list[tuple[str, str]]:
-        devices = self.devices.get(contact.pk, ())
+        # The phone they have, not one they had: as a run at local times does.
+        active = [
+            device
+            for device in self.devices.get(contact.pk, ())
+            if device.state == Device.State.ACTIVE
+        ]
         return [
             ("profile", contact.time_zone),
-            *(("device", device.time_zone) for device in devices),
+            *(("device", device.time_zone) for device in active),
             ("brand", self.sender.brand.time_zone),
         ]
 

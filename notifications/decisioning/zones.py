@@ -40,6 +40,11 @@ def find_zone(name: str) -> ZoneInfo | None:
     return ZoneInfo(name) if name in _load_names() else None
 
 
+def list_zones() -> list[str]:
+    """Every name that `find_zone` knows, in order."""
+    return sorted(_load_names())
+
+
 def to_instant(wall: datetime, zone: ZoneInfo, *, last: bool = False) -> datetime:
     """The UTC instant of a naive wall time in a zone.
 

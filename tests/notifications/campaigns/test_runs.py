@@ -1,0 +1,145 @@
+"""Runs: what is due starts, whatever else is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+from django_celery_beat.models import CrontabSchedule
+
+from crm.models import Device
+from notifications.campaigns.launch import launch_campaign
+from notifications.campaigns.runs import start_due_runs
+from notifications.models import Alert, Campaign, CampaignVersion, Delivery
+from tests.factories import make_contact, make_device
+from tests.notifications.factories import (
+    make_campaign,
+    make_reachable,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def launch_due(**columns: Any) -> Campaign:
+    """A launched campaign whose next run has come."""
+    campaign = launch_campaign(make_campaign(**columns), by="test")
+    due = timezone.now() - timedelta(seconds=1)
+    Campaign.objects.filter(pk=campaign.pk).update(next_run_at=due)
+    return campaign
+
+
+def break_zone(campaign: Campaign) -> None:
+    version = CampaignVersion.objects.filter(campaign=campaign)
+    version.update(time_zone="Mars/Olympus")
+
+
+def break_wall_time(campaign: Campaign) -> None:
+    version = CampaignVersion.objects.filter(campaign=campaign)
+    version.update(kind="local", local_send_at="soon")
+
+
+def lose_sender(campaign: Campaign) -> None:
+    version = CampaignVersion.objects.filter(campaign=campaign)
+    version.update(sender=None, channel="email")
+
+
+@pytest.mark.parametrize("harm", [break_zone, break_wall_time, lose_sender])
+def test_a_campaign_that_cannot_start_is_paused_and_stops_no_other(
+    harm: Callable[[Campaign], None],
+) -> None:
+    make_reachable()
+    daily = CrontabSchedule.objects.create(minute="0", hour="9")
+    broken = launch_due(kind="recurring", crontab=daily)
+    harm(broken)
+    sound = launch_due()
+    start_due_runs()
+    assert sound.deliveries.count() == 1
+    broken.refresh_from_db()
+    assert broken.state == "paused"
+    assert "cannot start" in broken.paused_reason
+    assert Alert.objects.open().get().cause == f"campaign:{broken.pk}:schedule"
+
+
+@pytest.mark.parametrize(
+    ("_case", "columns", "field"),
+    [
+        ("a zone that is none", {"time_zone": "Mars/Olympus"}, "time_zone"),
+        (
+            "a local time that is none",
+            {"kind": "local", "local_send_at": "2026-13-45 99:99"},
+            "local_send_at",
+        ),
+    ],
+)
+def test_a_definition_that_could_never_start_is_refused(
+    _case: str, columns: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        make_campaign(**columns)
+    assert field in refusal.value.message_dict
+
+
+def test_a_crontab_that_never_comes_is_refused() -> None:
+    never = CrontabSchedule.objects.create(
+        minute="0", hour="9", day_of_month="31", month_of_year="2"
+    )
+    with pytest.raises(ValidationError, match="none of these months"):
+        make_campaign(kind="recurring", crontab=never)
+
+
+def test_a_recurring_campaign_makes_up_for_one_missed_run_only() -> None:
+    daily = CrontabSchedule.objects.create(minute="0", hour="9")
+    campaign = launch_campaign(
+        make_campaign(kind="recurring", crontab=daily), by="test"
+    )
+    make_reachable()
+    missed = timezone.now().replace(minute=0, second=0) - timedelta(days=5)
+    Campaign.objects.filter(pk=campaign.pk).update(next_run_at=missed)
+    assert start_due_runs() == 1
+    assert start_due_runs() == 0
+    campaign.refresh_from_db()
+    assert campaign.next_run_at is not None
+    assert campaign.next_run_at > timezone.now()
+
+
+def test_a_run_planned_again_after_a_lost_answer_writes_nothing_twice() -> None:
+    campaign = launch_due()
+    make_reachable()
+    due = Campaign.objects.get(pk=campaign.pk).next_run_at
+    assert start_due_runs() == 1
+    Campaign.objects.filter(pk=campaign.pk).update(next_run_at=due)
+    assert start_due_runs() == 0
+    assert Delivery.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("_case", "profile", "device", "gone", "zone"),
+    [
+        ("the profile's", "Asia/Tokyo", "Europe/Paris", "", "Asia/Tokyo"),
+        ("no zone in the profile", "", "Europe/Paris", "", "Europe/Paris"),
+        ("an unknown one in the profile", "GMT+99", "Europe/Paris", "", "Europe/Paris"),
+        ("an unknown one in both", "GMT+99", "GMT-99", "", "America/New_York"),
+        ("no device", "GMT+99", None, "", "America/New_York"),
+        ("a device that is gone", "", None, "Europe/Paris", "America/New_York"),
+    ],
+)
+def test_local_times_climb_the_ladder_to_the_first_known_zone(
+    _case: str, profile: str, device: str | None, gone: str, zone: str
+) -> None:
+    person = make_contact(time_zone=profile)
+    if device is not None:
+        make_device(person, time_zone=device)
+    if gone:
+        make_device(person, time_zone=gone, state=Device.State.GONE)
+    wall = datetime.now(UTC) + timedelta(days=2)
+    campaign = launch_due(
+        kind="local",
+        local_send_at=f"{wall:%Y-%m-%d} 09:00",
+        time_zone="America/New_York",
+    )
+    start_due_runs()
+    assert campaign.deliveries.get().due_zone == zone
