@@ -18,7 +18,7 @@ from django.utils.text import slugify
 from crm.models import Contact, Device, Event, Product
 from notifications.channels.base import Button as PushButton
 from notifications.channels.base import OutgoingPush
-from notifications.content.context import build_context
+from notifications.content.context import build_context, find_product_code
 from notifications.content.errors import RenderAborted, RenderError
 from notifications.content.locales import choose_locale
 from notifications.content.render import (
@@ -31,6 +31,9 @@ from notifications.content.render import (
 from notifications.delivery.report_token import sign_report
 from notifications.delivery.route import Route
 from notifications.models import CampaignVersion, Delivery, Sender, TemplateContent
+
+# Lines of an order that a message is likely to name.
+NEAR_LINES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +166,18 @@ class _Sources:
     def __init__(self, deliveries: Sequence[Delivery]) -> None:
         self._events = _read_trigger_events(deliveries)
         self._orders = _read_last_orders(deliveries)
-        self._products: dict[str, Mapping[str, Any] | None] = {}
+        self._products = _read_products(self._list_likely_codes())
+
+    def _list_likely_codes(self) -> set[str]:
+        """What these messages are about: their events' product, their last order.
+
+        Only a first guess, so that a batch asks the catalog once; a template that
+        names another code still finds it.
+        """
+        lines = [line for lines in self._orders.values() for line in lines[:NEAR_LINES]]
+        about = [event.properties for event in self._events.values()]
+        codes = (find_product_code(facts) for facts in [*about, *lines])
+        return {code for code in codes if code}
 
     def context_for(
         self, row: Delivery, contact: Contact, *, sender: Sender, at: datetime
@@ -190,8 +204,7 @@ class _Sources:
 
     def load_product(self, code: str) -> Mapping[str, Any] | None:
         if code not in self._products:
-            product = Product.objects.filter(code=code).first()
-            self._products[code] = describe_product(product) if product else None
+            self._products |= _read_products({code})
         return self._products[code]
 
 
@@ -221,6 +234,16 @@ def describe_product(product: Product) -> dict[str, Any]:
         "currency": product.currency,
         "category": product.category,
         "stock": product.stock,
+    }
+
+
+def _read_products(codes: set[str]) -> dict[str, Mapping[str, Any] | None]:
+    """These products by code; None for a code that is not in the catalog."""
+    if not codes:
+        return {}
+    found = Product.objects.coded(sorted(codes)).in_bulk(field_name="code")
+    return {
+        code: describe_product(found[code]) if code in found else None for code in codes
     }
 
 

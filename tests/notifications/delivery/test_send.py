@@ -24,7 +24,7 @@ from notifications.models import (
 )
 from notifications.models import Breaker as BreakerRow
 from preferences.models import Subscription
-from tests.factories import make_contact, make_device, make_event
+from tests.factories import make_contact, make_device, make_event, make_product
 from tests.notifications.factories import (
     LoggingChannel,
     answer_with,
@@ -307,6 +307,20 @@ def test_the_number_of_queries_does_not_grow_with_the_batch(
     with django_assert_max_num_queries(40):
         send_batch(sender, LoggingChannel())
     assert Delivery.objects.filter(state="sent").count() == 20
+
+
+def test_a_batch_asks_the_catalog_once(django_assert_max_num_queries: Any) -> None:
+    people = [make_reachable() for _ in range(10)]
+    for number, person in enumerate(people):
+        make_product(f"p{number}", name=f"Boot {number}")
+        make_event(person, properties={"products": [{"code": f"p{number}"}]})
+    body = "{{ catalog.products[last_items[0].code].name }}"
+    plan_for(make_campaign(body=body), *people)
+    channel = LoggingChannel()
+    sender = Sender.objects.get()
+    with django_assert_max_num_queries(41):
+        send_batch(sender, channel)
+    assert {push.body for push in channel.posted} == {f"Boot {n}" for n in range(10)}
 
 
 def test_a_row_that_crashed_its_worker_is_claimed_alone_and_last() -> None:
