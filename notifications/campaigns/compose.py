@@ -19,6 +19,7 @@ from django.utils.text import slugify
 from crm.models import Brand
 from crm.models.audit import record_audit
 from notifications.campaigns.runs import check_times
+from notifications.campaigns.triggers import check_filters
 from notifications.content.checks import check_push
 from notifications.content.liquid import check_template
 from notifications.content.render import LinkRules
@@ -120,7 +121,9 @@ def _add_version(
     if version.template is not None:
         version.template_version = version.template.current_version
     version.full_clean(exclude=["created_by"])
-    check_times(version, at=read_clock())
+    at = read_clock()
+    check_times(version, at=at)
+    check_filters(version, at=at)
     version.save()
     return version
 

@@ -102,11 +102,11 @@ def start_due_runs() -> int:
                 planned += _start_run(campaign)
         except (ValueError, LookupError, ParseException) as error:
             # Its definition is at fault: a zone, a time, a crontab, no sender.
-            _set_aside(campaign, str(error))
+            set_aside_campaign(campaign, fault=str(error))
     return planned
 
 
-def _set_aside(campaign: Campaign, fault: str) -> None:
+def set_aside_campaign(campaign: Campaign, *, fault: str) -> None:
     """Pause it and tell staff; nothing to do where they were quicker."""
     reason = f"It cannot start: {fault}"[:300]
     try:

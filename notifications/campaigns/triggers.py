@@ -13,11 +13,13 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 
 from crm.facts.comparisons import compare_json
 from crm.facts.events import read_filter
-from crm.ports.facts import Sql
+from crm.ports.facts import RuleError, Sql
 from notifications.campaigns.audience import select_people
+from notifications.campaigns.runs import set_aside_campaign
 from notifications.decisioning.facts import read_clock
 from notifications.delivery.plan import Audience, plan_deliveries
 from notifications.models import Campaign, CampaignVersion
@@ -45,7 +47,7 @@ ORDER BY {distinct}, e.occurred_at
 """
 
 ENTRY_AUDIENCE = """
-SELECT DISTINCT ON (m.contact_id) m.contact_id, {occurrence} AS occurrence,
+SELECT DISTINCT ON ({distinct}) m.contact_id, {occurrence} AS occurrence,
     greatest(m.at + make_interval(secs => %s), clock_timestamp()) AS due_at,
     '' AS due_local, '' AS due_zone,
     NULL::uuid AS trigger_event_id, NULL::timestamptz AS trigger_event_at
@@ -56,7 +58,7 @@ WHERE m.id = ANY(%s) AND m.segment_id = %s AND m.action = 'entered'
     WHERE d.source_kind = 'campaign' AND d.source_id = %s
       AND d.contact_id = m.contact_id
       AND d.created_at > clock_timestamp() - make_interval(secs => %s))
-ORDER BY m.contact_id, m.id
+ORDER BY {distinct}, m.id
 """
 
 
@@ -74,7 +76,15 @@ def plan_event_triggers(events: Sequence[Happened]) -> int:
     """Plan what these events start; answers how many deliveries are new."""
     names = sorted({event.name for event in events})
     campaigns = Campaign.objects.triggered_by(names).with_definition()
-    return sum(_plan_one(campaign.current_version, events) for campaign in campaigns)
+    planned = 0
+    for campaign in campaigns:
+        try:
+            planned += _plan_one(campaign.current_version, events)
+        except (RuleError, LookupError) as error:
+            # Its filters or its sender are at fault, found before any statement of
+            # its own; the events go on to the others.
+            set_aside_campaign(campaign, fault=str(error))
+    return planned
 
 
 def _plan_one(version: CampaignVersion | None, events: Sequence[Happened]) -> int:
@@ -109,6 +119,14 @@ def _plan_one(version: CampaignVersion | None, events: Sequence[Happened]) -> in
             ),
         ),
     )
+
+
+def check_filters(version: CampaignVersion, *, at: datetime) -> None:
+    """Raise ValidationError where the filters of a trigger are none."""
+    try:
+        compile_trigger_filters(version.trigger_filters, at=at)
+    except RuleError as error:
+        raise ValidationError({"trigger_filters": str(error)}) from error
 
 
 def compile_trigger_filters(nodes: Sequence[Any], *, at: datetime) -> Sql:
@@ -146,7 +164,11 @@ def _plan_entries(version: CampaignVersion | None, changes: list[int]) -> int:
     if version is None:
         return 0
     every = version.reentry == CampaignVersion.Reentry.EVERY
-    sql = ENTRY_AUDIENCE.format(occurrence="m.id::text" if every else "''")
+    spaced = not every or version.reentry_gap_s > 0
+    sql = ENTRY_AUDIENCE.format(
+        distinct="m.contact_id" if spaced else "m.id",
+        occurrence="m.id::text" if every else "''",
+    )
     return plan_deliveries(
         version,
         Audience(
