@@ -1,4 +1,4 @@
-"""Answers outside of any view: JSON under /api and /v1, Django's page elsewhere."""
+"""Answers outside of any view: JSON to programs, Django's page elsewhere."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.views import defaults
 
 from crm.api.errors import build_error
 
-API_PREFIXES = ("/api/", "/v1/")
+API_PREFIXES = ("/api/", "/v1/", "/healthz")
 
 
 def wants_json(request: HttpRequest) -> bool:

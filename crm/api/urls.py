@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
 
-from crm.api import contacts, devices, products, segment_v1
+from crm.api import contacts, devices, health, products, segment_v1
 from crm.events.schema import KINDS
 
 router = SimpleRouter()
@@ -15,10 +15,11 @@ router.register("devices", devices.DeviceViewSet, basename="device")
 router.register("products", products.ProductViewSet, basename="product")
 
 urlpatterns = [
+    path("healthz", health.report_health, name="health"),
     path("v1/batch", segment_v1.receive_batch),
     path("v1/import", segment_v1.receive_batch),
     *(path(f"v1/{kind}", segment_v1.receive_single(kind)) for kind in sorted(KINDS)),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("api/docs/", SpectacularSwaggerView.as_view(), name="api-docs"),
+    path("api/docs/", SpectacularSwaggerSplitView.as_view(), name="api-docs"),
     path("api/", include(router.urls)),
 ]
