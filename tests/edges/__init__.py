@@ -1,0 +1,1 @@
+"""The edges under fire: whatever is asked, and whoever asks."""

@@ -1,0 +1,185 @@
+"""One small shop in which each table that the admin shows has a row, where it can."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import time, timedelta
+from pathlib import Path
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.utils import timezone
+from django_celery_beat.models import (
+    CrontabSchedule,
+    IntervalSchedule,
+    PeriodicTask,
+)
+from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from crm.models import Brand, Contact, EventName, PendingEvent
+from crm.models.audit import record_audit
+from notifications.campaigns.compose import Definition, Text, save_campaign
+from notifications.models import (
+    Alert,
+    Campaign,
+    Delivery,
+    FrequencyCap,
+    QuietHours,
+    Switch,
+)
+from preferences.centers import ensure_default_center
+from preferences.consent import Choice, record_choices
+from preferences.models import PreferenceCenter, PreferenceLink, Suppression, Topic
+from segments.editing import save_segment
+from segments.models import Segment
+from tests.factories import (
+    make_api_key,
+    make_contact,
+    make_device,
+    make_event,
+    make_product,
+    make_sender,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    contact: Contact
+    center: PreferenceCenter
+    topic: Topic
+    segment: Segment
+    campaign: Campaign
+    delivery: Delivery
+    staff: User
+
+
+def make_world(text: str = "Ada", *, key: str = "deals") -> World:
+    """A shop whose texts of every kind, typed or sent, hold `text`."""
+    staff = User.objects.create(username="root", is_staff=True, is_superuser=True)
+    sender = make_sender()
+    center = ensure_default_center(sender.brand)
+    topic, _ = Topic.objects.update_or_create(
+        center=center, key=key, defaults={"name": text[:80], "number": 99}
+    )
+    contact = make_known(text)
+    segment = save_segment(
+        name=text[:80], rule=build_rule(text), actor=staff, description=text
+    )
+    campaign = write_campaign(text, topic=topic, segment=segment, by=staff)
+    delivery = send_one(campaign, contact)
+    make_rules(text, staff=staff, contact=contact, topic=topic)
+    record_choices(
+        contact,
+        center=center,
+        changes=[Choice("push", topic.key, subscribed=True)],
+        at=timezone.now(),
+        actor="self",
+        source="page",
+    )
+    return World(contact, center, topic, segment, campaign, delivery, staff)
+
+
+def make_known(text: str) -> Contact:
+    """A person, their phone, what they did, what is sold."""
+    traits = {"first_name": text, "plan": text, "note": text, "city": text}
+    contact = make_contact(
+        f"id {text}", traits=traits, traits_at=dict.fromkeys(traits, 1.0)
+    )
+    make_device(contact, name=text[:100], app_version=text[:20])
+    make_event(
+        contact,
+        text[:200],
+        properties={"product": text, text[:100]: text},
+        occurred_at=timezone.now() - timedelta(hours=1),
+    )
+    EventName.objects.create(name=text[:200], properties=[text[:100]])
+    make_product("sku-1", name=text, attributes={"color": text})
+    make_api_key("read")
+    PendingEvent.objects.create(
+        event_id=uuid.uuid4(),
+        occurred_at=timezone.now(),
+        contact=contact,
+        name=text[:200],
+        quarantined_at=timezone.now(),
+        last_error=text,
+    )
+    return contact
+
+
+def build_rule(text: str) -> dict[str, Any]:
+    value = text.strip()
+    often = {"op": "at_least", "n": 1}
+    return {
+        "version": 1,
+        "root": {
+            "any": [
+                {"type": "attribute", "trait": "plan", "op": "equals", "value": value},
+                {"type": "event", "name": value[:200], "count": often},
+            ]
+        },
+    }
+
+
+def write_campaign(text: str, *, topic: Topic, segment: Segment, by: User) -> Campaign:
+    columns = {
+        "kind": "once",
+        "segment": segment,
+        "topic": topic,
+        "purpose_class": "promotional",
+        "sender": make_sender(),
+        "goal_event": text[:200],
+    }
+    # Braces would be Liquid, which is checked when it is saved.
+    body = text[:200].replace("{", "(").replace("}", ")")
+    said = {"title": "Hello {{ customer.first_name }}", "body": body}
+    return save_campaign(Definition(text[:80], columns, texts=(Text(said),)), by=by)
+
+
+def send_one(campaign: Campaign, contact: Contact) -> Delivery:
+    now = timezone.now()
+    version = campaign.current_version
+    assert version is not None
+    assert version.sender is not None
+    return Delivery.objects.create(
+        campaign=campaign,
+        source_kind=Delivery.SourceKind.CAMPAIGN,
+        source_id=campaign.pk,
+        contact=contact,
+        campaign_version=version,
+        sender=version.sender,
+        channel=version.channel,
+        origin=campaign.origin,
+        relevance=version.relevance,
+        purpose_class=version.purpose_class,
+        state=Delivery.State.SENT,
+        due_at=now,
+        expires_at=now + timedelta(days=1),
+        created_at=now,
+        first_claimed_at=now,
+        gated_at=now,
+        sent_at=now,
+        finished_at=now,
+    )
+
+
+def make_rules(text: str, *, staff: User, contact: Contact, topic: Topic) -> None:
+    """What staff set and what the machine tells them."""
+    FrequencyCap.objects.create(name=text[:100], kind="rolling", topic=topic)
+    QuietHours.objects.create(name=text[:100], starts=time(22), ends=time(8))
+    Switch.objects.create(scope="channel:sms", reason=text[:300], stopped_by=staff)
+    Alert.objects.create(cause=text[:100], text=text[:500])
+    Suppression.objects.create(
+        contact=contact, channel="sms", reason="manual", note=text[:200], actor="root"
+    )
+    PreferenceLink.objects.create(contact=contact)
+    schedule, _ = IntervalSchedule.objects.get_or_create(every=7, period="days")
+    CrontabSchedule.objects.create(minute="1")
+    PeriodicTask.objects.create(name="a tick", task="x", interval=schedule)
+    TOTPDevice.objects.create(user=staff, name=text[:64])
+    record_audit(actor=staff, action="edited", on=contact, changes={"note": text})
+    Brand.objects.create(name=text[:100], slug="second")
+
+
+def forget_log(settings: Any, path: Path) -> None:
+    settings.SANDBOX, settings.SANDBOX_LOG = True, path / "log.jsonl"
