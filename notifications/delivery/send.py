@@ -20,7 +20,13 @@ from django.conf import settings
 from notifications.channels.base import ChannelConfigError, PushChannel
 from notifications.channels.registry import SenderFacts, open_push_channel
 from notifications.decisioning.facts import read_clock
-from notifications.delivery.breaker import note_answers, open_breaker
+from notifications.delivery.breaker import (
+    is_half_open,
+    note_answers,
+    open_breaker,
+    release_probe,
+    take_probe,
+)
 from notifications.delivery.claim import (
     Claim,
     claim_deliveries,
@@ -78,10 +84,14 @@ def send_due(*, budget_s: float, open_one: OpenChannel = open_channel) -> int:
 
 def send_batch(sender: Sender, channel: PushChannel) -> int:
     """One batch of one sender, claim to finish; answers how many rows it took."""
-    claim = claim_deliveries(sender, limit=settings.DELIVERY_BATCH)
+    half_open = is_half_open(sender)
+    limit = 1 if half_open else settings.DELIVERY_BATCH
+    claim = claim_deliveries(sender, limit=limit)
     if not claim.deliveries:
         return 0
     granted = _keep_to_rate(claim)
+    if granted.deliveries and half_open and not take_probe(sender):
+        granted = _give_back(granted, keep=0)
     if not granted.deliveries:
         return 0
     routes = route_deliveries(granted.deliveries, sender=sender)
@@ -89,11 +99,15 @@ def send_batch(sender: Sender, channel: PushChannel) -> int:
         granted.deliveries, routes, sender=sender, at=read_clock()
     )
     posts = pass_gate(granted, routes, texts)
-    post_messages(posts, channel, claim=granted)
+    if half_open and not posts:
+        release_probe(sender)
+    post_messages(posts, channel, claim=granted, probe=half_open)
     return len(granted.deliveries)
 
 
-def post_messages(posts: list[Post], channel: PushChannel, *, claim: Claim) -> None:
+def post_messages(
+    posts: list[Post], channel: PushChannel, *, claim: Claim, probe: bool = False
+) -> None:
     """POST each message once and write the answers as they come."""
     if not posts:
         return
@@ -118,15 +132,17 @@ def post_messages(posts: list[Post], channel: PushChannel, *, claim: Claim) -> N
         # Also where the channel broke or our time was over: what was answered is
         # known, and must not end as unknown.
         finish_deliveries(ready, lease=claim.lease)
-    note_answers(claim.sender, answers)
+    note_answers(claim.sender, answers, probe=probe)
 
 
 def _keep_to_rate(claim: Claim) -> Claim:
     """Give back what the sender's rate does not allow now."""
     wanted = len(claim.deliveries)
     granted = take_tokens(claim.sender, wanted=wanted)
-    if granted >= wanted:
-        return claim
-    over = claim.deliveries[granted:]
+    return claim if granted >= wanted else _give_back(claim, keep=granted)
+
+
+def _give_back(claim: Claim, *, keep: int) -> Claim:
+    over = claim.deliveries[keep:]
     settle_rows([Settled(row.pk, "pending") for row in over], lease=claim.lease)
-    return Claim(claim.lease, claim.sender, claim.deliveries[:granted])
+    return Claim(claim.lease, claim.sender, claim.deliveries[:keep])
