@@ -37,11 +37,15 @@ SET attempts = attempts + 1,
     lease_until = clock_timestamp() + make_interval(secs => %s)
 WHERE id IN (
     SELECT id FROM crm_pendingevent
-    WHERE quarantined_at IS NULL
+    WHERE quarantined_at IS NULL AND {which}
       AND (lease_until IS NULL OR lease_until < clock_timestamp())
     ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED)
 RETURNING id
 """
+FRESH = CLAIM.format(which="attempts = 0")
+# Taken in hand before and never put down: alone, after the others, so that the one
+# that breaks its batch or its worker is the only one to be set aside.
+SUSPECT = CLAIM.format(which="attempts > 0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +80,17 @@ def process_events(*, limit: int = BATCH) -> Processed:
     3. A batch that fails is halved until the one at fault stands alone; three
        strikes quarantine it, and staff see it.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(CLAIM, [LEASE_S, limit])
-        ids = sorted(row[0] for row in cursor.fetchall())
+    ids = _claim_events(FRESH, limit) or _claim_events(SUSPECT, 1)
     if not ids:
         return Processed()
     _quarantine_repeaters(ids)
     return _process_or_halve(ids)
+
+
+def _claim_events(statement: str, limit: int) -> list[int]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [LEASE_S, limit])
+        return sorted(row[0] for row in cursor.fetchall())
 
 
 def _process_or_halve(ids: Sequence[int]) -> Processed:

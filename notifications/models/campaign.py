@@ -11,6 +11,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from crm.facts.events import read_filter
+from crm.ports.facts import RuleError
 from notifications.models.channel import Channel, Origin, PurposeClass, Relevance
 
 
@@ -246,8 +248,7 @@ class CampaignVersion(models.Model):
     )
     # When.
     kind = models.CharField(max_length=16, choices=Kind.choices, default=Kind.ONCE)
-    # Wall time in `time_zone` (once), or in each contact's zone (local);
-    # null: as soon as it is launched.
+    # Null: as soon as it is launched.
     send_at = models.DateTimeField(null=True, blank=True)
     local_send_at = models.CharField(
         max_length=16, blank=True, help_text="Wall time, YYYY-MM-DD HH:MM."
@@ -268,7 +269,7 @@ class CampaignVersion(models.Model):
         related_name="+",
     )
     trigger_event = models.CharField(max_length=200, blank=True)
-    # [{"name", "op", "value"}], the property filters of segment rules.
+    # [{"property", "op", "value"}], the property filters of segment rules.
     trigger_filters = models.JSONField(default=list, blank=True)
     trigger_delay_s = models.PositiveIntegerField(default=0)
     reentry = models.CharField(
@@ -382,5 +383,17 @@ class CampaignVersion(models.Model):
         promotional = self.purpose_class == PurposeClass.PROMOTIONAL
         if promotional and self.topic_id is None:
             faults["topic"] = "A promotional message needs a topic people can refuse."
+        filters_fault = self._find_filters_fault()
+        if filters_fault:
+            faults["trigger_filters"] = filters_fault
         if faults:
             raise ValidationError(faults)
+
+    def _find_filters_fault(self) -> str:
+        """What is wrong with the property filters, in the words of rules; or ''."""
+        try:
+            for index, node in enumerate(self.trigger_filters):
+                read_filter(node, f"trigger_filters[{index}]")
+        except (RuleError, TypeError) as error:
+            return str(error)
+        return ""

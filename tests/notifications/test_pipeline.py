@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import connection
 from django.utils import timezone
 
@@ -224,3 +226,32 @@ def test_a_due_campaign_is_planned_by_one_tick_and_finished_when_sent() -> None:
     campaign.refresh_from_db()
     assert campaign.state == "finished"
     assert campaign.deliveries.get().contact_id == person.pk
+
+
+def test_a_programming_error_sets_aside_the_guilty_event_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    people = [make_reachable() for _ in range(3)]
+    events = [make_pending(person) for person in people]
+    guilty = events[1].pk
+
+    def crash_for_guilty(events: list[Happened]) -> int:
+        if any(event.id == guilty for event in events):
+            raise RuntimeError("a bug of ours")
+        return 0
+
+    monkeypatch.setattr(pipeline, "match_conversions", crash_for_guilty)
+    for _ in range(8):
+        with contextlib.suppress(RuntimeError):
+            pipeline.process_events()
+        # A minute later.
+        PendingEvent.objects.update(lease_until=None)
+    (left,) = PendingEvent.objects.all()
+    assert left.event_id == guilty
+    assert left.quarantined_at is not None
+
+
+def test_a_trigger_filter_that_cannot_be_read_is_not_saved() -> None:
+    with pytest.raises(ValidationError) as caught:
+        launch_trigger(trigger_filters=[{"property": "price", "op": "resembles"}])
+    assert list(caught.value.message_dict) == ["trigger_filters"]
