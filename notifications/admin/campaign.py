@@ -226,6 +226,8 @@ class CampaignAdmin(ModelAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """The form; who may not edit, or finds it ended, reads the report."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
         campaign = self.get_object(request, object_id)
         if campaign is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)

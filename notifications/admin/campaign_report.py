@@ -25,6 +25,8 @@ from notifications.models import Campaign
 # Seconds between two looks at a live campaign.
 QUICK_S = 2
 SLOW_S = 10
+# Messages above which a count takes long enough to ask for it less often.
+MANY = 100_000
 
 
 def show_report(model_admin: Any, request: HttpRequest, pk: int) -> HttpResponse:
@@ -69,6 +71,8 @@ def describe_report(campaign: Campaign) -> dict[str, Any]:
 def is_moving(campaign: Campaign, report: CampaignReport) -> bool:
     """Something is about to change: rows are open, or the first run is due."""
     waits = campaign.state == Campaign.State.SCHEDULED
+    if report.planned > MANY:
+        return False
     return bool(report.pending or report.in_work or waits)
 
 
