@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import ProtectedError
 from django.utils.text import slugify
 
 from crm.facts.reading import check_text
@@ -20,10 +21,12 @@ from segments.rules.membership import InSegment, check_references, find_reachabl
 from segments.rules.validate import parse_rule
 
 SLUG_MAX = 90
+# Of what holds a segment, as many are named.
+SHOWN_USERS = 5
 
 
 class SegmentInUse(ValueError):
-    """A segment that other segments name cannot be deleted."""
+    """A segment that segments or campaigns name cannot be deleted."""
 
 
 def check_rule(data: Any, *, slug: str = "") -> Rule:
@@ -173,7 +176,7 @@ def set_members(
 
 
 def delete_segment(segment: Segment, *, actor: Any) -> None:
-    """Delete a segment that no other segment names."""
+    """Delete a segment that nothing names: no other segment, no campaign."""
     with transaction.atomic():
         _lock_references()
         naming = Segment.objects.depending_on(segment.slug)
@@ -182,7 +185,11 @@ def delete_segment(segment: Segment, *, actor: Any) -> None:
         lock_segment(segment.pk, shared=False)
         record_audit(actor=actor, action="deleted", on=segment)
         Segment.objects.filter(pk=segment.pk).update(current_version=None)
-        segment.delete()
+        try:
+            segment.delete()
+        except ProtectedError as error:
+            users = sorted({str(user) for user in error.protected_objects})
+            raise SegmentInUse(f"used by {', '.join(users[:SHOWN_USERS])}") from error
 
 
 __all__ = [

@@ -10,7 +10,7 @@ from crm.models import AuditEntry
 from crm.ports.facts import RuleError
 from segments import editing, membership
 from segments.models import Membership, Segment, SegmentVersion
-from tests.factories import make_contact
+from tests.factories import make_campaign, make_contact
 
 AT = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 EVERYONE = {"version": 1, "root": {"type": "everyone"}}
@@ -133,3 +133,15 @@ def test_a_malformed_rule_cannot_pass_the_model() -> None:
     version = SegmentVersion(segment=segment, number=2, rule={"root": 1}, summary="x")
     with pytest.raises(ValidationError, match="version: must be 1"):
         version.full_clean()
+
+
+@pytest.mark.django_db
+def test_a_segment_that_a_campaign_names_cannot_be_deleted() -> None:
+    segment = editing.save_segment(name="A", rule=OPENED, actor="x")
+    campaign = make_campaign("Autumn", segment=segment)
+    with pytest.raises(editing.SegmentInUse, match="Autumn"):
+        editing.delete_segment(segment, actor="x")
+    segment.refresh_from_db()
+    assert segment.current_version is not None
+    assert campaign.current_version.segment == segment
+    assert not AuditEntry.objects.filter(action="deleted").exists()
