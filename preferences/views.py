@@ -10,6 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.admin.views.decorators import staff_member_required
+from django.contrib.auth.decorators import permission_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
@@ -214,6 +215,7 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
 
 
 @staff_member_required
+@permission_required("preferences.view_preferencecenter", raise_exception=True)
 @xframe_options_sameorigin
 @require_http_methods(["GET", "POST"])
 def preview_center(request: HttpRequest, pk: int) -> HttpResponse:
