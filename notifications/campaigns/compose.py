@@ -39,6 +39,17 @@ from notifications.models.channel import Channel, Origin, PurposeClass
 # Fields of a push that hold Liquid.
 LIQUID_FIELDS = ("title", "body", "image_url", "link", "sound", "channel_id", "badge")
 
+# What others than the author change.
+LIVE_COLUMNS = (
+    "state",
+    "current_version",
+    "next_run_at",
+    "launched_at",
+    "paused_at",
+    "paused_reason",
+    "finished_at",
+)
+
 # Errors that hold at launch but not at save: a draft may be unfinished, and what
 # only a render with a person's values can tell is not known yet.
 UNFINISHED = ("no_body", "template_missing_value", "template_error", "too_long")
@@ -75,16 +86,14 @@ def save_campaign(
 
     Raises ValidationError with the field at fault; nothing is half saved.
     """
-    if campaign is not None and campaign.state in Campaign.FINAL:
-        raise ValidationError(f"A {campaign.state} campaign cannot be edited.")
     with transaction.atomic():
         created = campaign is None
         campaign = campaign or Campaign(origin=definition.origin)
         if not created:
-            Campaign.objects.select_for_update().get(pk=campaign.pk)
+            _lock_live(campaign)
         campaign.name = definition.name
         campaign.full_clean(exclude=["current_version", "launched_by"])
-        campaign.save()
+        campaign.save(update_fields=None if created else ["name", "origin"])
         campaign.current_version = _add_version(campaign, definition, by=by)
         campaign.save(update_fields=["current_version"])
         record_audit(
@@ -94,6 +103,16 @@ def save_campaign(
             changes={"version": campaign.current_version.number},
         )
     return campaign
+
+
+def _lock_live(campaign: Campaign) -> None:
+    """Its state, clock and version as they are now: since it was read, staff may
+    have stopped it, or a tick may have started it, and no edit undoes that."""
+    campaign.refresh_from_db(
+        fields=LIVE_COLUMNS, from_queryset=Campaign.objects.select_for_update()
+    )
+    if campaign.state in Campaign.FINAL:
+        raise ValidationError(f"A {campaign.state} campaign cannot be edited.")
 
 
 def _add_version(
