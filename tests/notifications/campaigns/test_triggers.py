@@ -80,3 +80,26 @@ def test_entering_twice_between_two_looks_is_two_entries(
             segment=segment, contact=person, action=action, at=timezone.now()
         )
     assert plan_segment_entries() == planned
+
+
+@pytest.mark.parametrize("name", ["100%", "%s", "%(a0)s", "{people}", "o'clock"])
+def test_a_property_of_any_name_can_be_filtered_by(name: str) -> None:
+    campaign = launch_trigger(
+        trigger_filters=[{"property": name, "op": "contains", "value": "50%"}]
+    )
+    for properties in ({name: "now 50% off"}, {name: "501"}, {}):
+        person = make_reachable()
+        event = make_event(
+            person,
+            "Product Added",
+            occurred_at=timezone.now(),
+            properties=properties,
+        )
+        PendingEvent.objects.create(
+            event_id=event.pk,
+            occurred_at=event.occurred_at,
+            contact=person,
+            name=event.name,
+        )
+    pipeline.process_events()
+    assert campaign.deliveries.count() == 1
