@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from django.core.paginator import InvalidPage
 from django.db import DataError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParserError
@@ -18,6 +19,8 @@ from crm.api.pages import answer_problem
 
 logger = logging.getLogger(__name__)
 RETRY_AFTER_S = 5
+# InvalidPage: unfold's search asks its pages without looking.
+OF_PARAMETERS = (ValueError, OverflowError, InvalidPage)
 
 
 class FaultMiddleware:
@@ -43,7 +46,7 @@ class FaultMiddleware:
         asked = request.method in ("GET", "HEAD") and request.META.get("QUERY_STRING")
         bad_value = isinstance(error, DataError | MultiPartParserError)
         # A ValueError under parameters is theirs: without them it is our bug.
-        if bad_value or (asked and isinstance(error, ValueError | OverflowError)):
+        if bad_value or (asked and isinstance(error, OF_PARAMETERS)):
             logger.warning("%s refused: %s", request.path, error, exc_info=error)
             return answer_problem(
                 request, 400, "invalid", "A value is out of range or malformed."
