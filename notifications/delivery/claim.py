@@ -80,6 +80,15 @@ RETURNING d.id
 """
 
 
+# Not worked on: the claim never was, and strikes and reasons stay as they were.
+GIVE_BACK = """
+UPDATE notifications_delivery
+SET state = 'pending', claims = greatest(claims - 1, 0),
+    lease = NULL, lease_until = NULL
+WHERE id = ANY(%s) AND lease = %s AND state = 'claimed'
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """Rows leased together; `lease` fences every write about them."""
@@ -143,3 +152,11 @@ def take_tokens(sender: Sender, *, wanted: int) -> int:
         cursor.execute(TAKE_TOKENS, {"sender": sender.pk, "wanted": wanted})
         row = cursor.fetchone()
     return int(row[0]) if row else 0
+
+
+def give_back(claim: Claim, *, keep: int) -> Claim:
+    """Return all but the first `keep` rows to pending, untouched."""
+    over = [row.pk for row in claim.deliveries[keep:]]
+    with connection.cursor() as cursor:
+        cursor.execute(GIVE_BACK, [over, claim.lease])
+    return Claim(claim.lease, claim.sender, claim.deliveries[:keep])

@@ -140,7 +140,8 @@ def _decide_row(
     if not isinstance(decision, Send):
         return build_settled(row, decision)
     if route.blocked_until is not None:
-        return Settled(row.pk, "pending", due_at=route.blocked_until)
+        until = min(route.blocked_until, row.expires_at)
+        return Settled(row.pk, "pending", due_at=until)
     reachable = list_reachable(facts.devices[row.contact_id], at=facts.at)
     devices = select_devices(row, route.keep_open(reachable))
     if tuple((device.pk, device.address) for device in devices) != route.addresses:

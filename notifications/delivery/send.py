@@ -30,11 +30,12 @@ from notifications.delivery.breaker import (
 from notifications.delivery.claim import (
     Claim,
     claim_deliveries,
+    give_back,
     list_open_senders,
     take_tokens,
 )
 from notifications.delivery.finish import Answer, finish_deliveries
-from notifications.delivery.gate import Post, Settled, pass_gate, settle_rows
+from notifications.delivery.gate import Post, pass_gate
 from notifications.delivery.messages import render_deliveries
 from notifications.delivery.route import route_deliveries
 from notifications.models import Sender
@@ -91,7 +92,7 @@ def send_batch(sender: Sender, channel: PushChannel) -> int:
         return 0
     granted = _keep_to_rate(claim)
     if granted.deliveries and half_open and not take_probe(sender):
-        granted = _give_back(granted, keep=0)
+        granted = give_back(granted, keep=0)
     if not granted.deliveries:
         return 0
     routes = route_deliveries(granted.deliveries, sender=sender)
@@ -139,10 +140,4 @@ def _keep_to_rate(claim: Claim) -> Claim:
     """Give back what the sender's rate does not allow now."""
     wanted = len(claim.deliveries)
     granted = take_tokens(claim.sender, wanted=wanted)
-    return claim if granted >= wanted else _give_back(claim, keep=granted)
-
-
-def _give_back(claim: Claim, *, keep: int) -> Claim:
-    over = claim.deliveries[keep:]
-    settle_rows([Settled(row.pk, "pending") for row in over], lease=claim.lease)
-    return Claim(claim.lease, claim.sender, claim.deliveries[:keep])
+    return claim if granted >= wanted else give_back(claim, keep=granted)

@@ -6,10 +6,18 @@ from datetime import timedelta
 
 import pytest
 from django.db.models import F
+from django.utils import timezone
 
 from notifications.delivery.claim import take_tokens
-from notifications.models import Sender
-from tests.notifications.factories import make_sender
+from notifications.delivery.send import send_batch
+from notifications.models import Delivery, Sender
+from tests.notifications.factories import (
+    LoggingChannel,
+    make_campaign,
+    make_reachable,
+    make_sender,
+    plan_for,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -36,3 +44,15 @@ def test_a_bucket_holds_no_more_than_five_seconds_worth() -> None:
     take_tokens(sender, wanted=100)
     let_pass(sender, seconds=3_600)
     assert take_tokens(sender, wanted=100) == 50
+
+
+def test_what_the_rate_gives_back_keeps_its_strikes_and_its_reason() -> None:
+    (row,) = plan_for(make_campaign(), make_reachable())
+    Delivery.objects.filter(pk=row.pk).update(claims=2, reason="provider_refused")
+    Sender.objects.update(rate_per_min=1, tokens=0, refilled_at=timezone.now())
+    channel = LoggingChannel()
+    send_batch(Sender.objects.get(), channel)
+    row.refresh_from_db()
+    assert channel.posted == []
+    assert (row.state, row.claims, row.lease) == ("pending", 2, None)
+    assert row.reason == "provider_refused"

@@ -59,3 +59,18 @@ def test_a_resend_that_can_no_longer_be_rendered_ends_unknown() -> None:
     send_due(budget_s=2, open_one=lambda sender: LoggingChannel())
     row.refresh_from_db()
     assert (row.state, row.reason) == ("unknown", "")
+
+
+def test_behind_an_open_breaker_nothing_waits_beyond_its_expiry() -> None:
+    (row,) = plan_for(make_campaign(ttl_s=60), make_reachable())
+    now = timezone.now()
+    Breaker.objects.create(
+        sender=Sender.objects.get(),
+        platform="android",
+        reason="FCM key",
+        opened_at=now,
+        open_until=now + timedelta(minutes=5),
+    )
+    send_due(budget_s=2, open_one=lambda sender: LoggingChannel())
+    row.refresh_from_db()
+    assert (row.state, row.due_at) == ("pending", row.expires_at)
