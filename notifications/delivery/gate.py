@@ -22,6 +22,7 @@ from django.db import connection, transaction
 
 from crm.models import Contact, Device
 from notifications.channels.base import OutgoingPush
+from notifications.content.render import RenderedPush
 from notifications.decisioning.decide import (
     Cancel,
     Defer,
@@ -149,18 +150,19 @@ def _decide_row(
         return Settled(row.pk, "pending")
     if not isinstance(text, Rendered):
         return _settle_unrendered(row, text)
+    return _build_posts(row, facts, text.push, devices=devices)
+
+
+def _build_posts(
+    row: Delivery, facts: BatchFacts, text: RenderedPush, *, devices: Sequence[Device]
+) -> list[Post]:
+    brand = facts.sender.brand.name
     ttl_s = max(int((row.expires_at - facts.at).total_seconds()), 1)
     return [
         Post(
             row,
             build_attempt(row, device, number=row.posts + index, at=facts.at),
-            build_push(
-                row,
-                text.push,
-                device=device,
-                brand=facts.sender.brand.name,
-                ttl_s=ttl_s,
-            ),
+            build_push(row, text, device=device, brand=brand, ttl_s=ttl_s),
         )
         for index, device in enumerate(devices, start=1)
     ]
