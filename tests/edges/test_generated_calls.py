@@ -135,14 +135,14 @@ def bend_body(value: Any, how: str) -> bytes:
         "raw": lambda: json.dumps(value, ensure_ascii=False).encode(
             "utf-8", "surrogatepass"
         ),
-        "gzip": lambda: gzip.compress(body),
-        "cut gzip": lambda: gzip.compress(body)[:-3],
+        "gzip": lambda: gzip.compress(body, mtime=0),
+        "cut gzip": lambda: gzip.compress(body, mtime=0)[:-3],
         "cut": lambda: body[: len(body) // 2],
         "latin": lambda: b'{"a": "\xe9"}' + body,
         "mark": lambda: b"\xef\xbb\xbf" + body,
         "wide": lambda: body.decode().encode("utf-16"),
         "twice": lambda: body + body,
-        "bomb": lambda: gzip.compress(b" " * 2_000_000),
+        "bomb": lambda: gzip.compress(b" " * 2_000_000, mtime=0),
         "nothing": lambda: b"",
     }
     return bent[how]()

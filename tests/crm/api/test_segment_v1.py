@@ -150,7 +150,7 @@ def test_other_methods_are_405_in_json() -> None:
         ("NaN", b'{"batch":[NaN]}', 400, "not_a_number", "batch[0]"),
         ("UTF-16", "{}".encode("utf-16"), 400, "invalid_utf8", ""),
         ("10 MB", b" " * 10_000_000, 413, "body_too_large", ""),
-        ("bomb", gzip.compress(b" " * 10_000_000), 413, "body_too_large", ""),
+        ("bomb", gzip.compress(b" " * 10_000_000, mtime=0), 413, "body_too_large", ""),
         ("deep", b'{"batch":' + b"[" * 100_000, 400, "too_deep", ""),
         ("300,000 keys", b"{" + b'"a":1,' * 70_000, 400, "invalid_json", ""),
         (
