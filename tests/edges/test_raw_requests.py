@@ -1,0 +1,120 @@
+"""The real web server under requests that no library would send."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+
+import pytest
+from django.db import connection
+
+from tests.architecture.source import ROOT
+from tests.factories import make_api_key
+
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+START_S = 30
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+
+
+def find_free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@pytest.fixture
+def port(db: None) -> Iterator[int]:
+    """One worker of the server that `up` starts, on the tests' database."""
+    port = find_free_port()
+    known = connection.settings_dict
+    environment = {
+        **os.environ,
+        "APROPOS_NO_BOOTSTRAP": "1",
+        "DATABASE_NAME": str(known["NAME"]),
+    }
+    arguments = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
+    arguments += ["--blocking-threads", "2", "--no-ws"]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "granian", *arguments, "crm.wsgi:application"],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for(port)
+        yield port
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def wait_for(port: int) -> None:
+    deadline = time.monotonic() + START_S
+    while True:
+        try:
+            assert b" 200 " in send(port, HEALTH)[:20]
+        except OSError:
+            assert time.monotonic() < deadline, "the server does not start"
+            time.sleep(0.2)
+        else:
+            return
+
+
+def send(port: int, request: bytes, *, wait_s: float = 10) -> bytes:
+    """What comes back until the server closes or falls silent."""
+    answer = b""
+    with socket.create_connection(("127.0.0.1", port), timeout=wait_s) as client:
+        # A server may answer, and close, before it has read all.
+        with suppress(ConnectionError):
+            client.sendall(request)
+        try:
+            while chunk := client.recv(65_536):
+                answer += chunk
+        except (TimeoutError, ConnectionError):
+            pass
+    return answer
+
+
+def frame(body: bytes, *, headers: str = "", key: str = "") -> bytes:
+    length = (
+        "" if "Transfer-Encoding" in headers else f"Content-Length: {len(body)}\r\n"
+    )
+    head = (
+        "POST /v1/batch HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        f"Authorization: Bearer {key}\r\n{length}{headers}\r\n"
+    )
+    return head.encode() + body
+
+
+def test_the_server_outlives_broken_clients(port: int) -> None:
+    key = make_api_key("track")
+    event = b'{"type": "track", "userId": "a", "event": "Seen"}'
+    good = b'{"batch": [' + event + b"]}"
+    chunks = frame(b'5\r\n{"bat\r\n', headers="Transfer-Encoding: chunked\r\n", key=key)
+    answers = {
+        "right": (frame(good, key=key), b" 200 "),
+        "10 MB": (frame(b" " * 10_000_000, key=key), b" 413 "),
+        "chunks": (chunks + b"0\r\n\r\n", b" 411 "),
+        "a foreign host": (HEALTH.replace(b"localhost", b"evil.example"), b" 400 "),
+        "nulls": (HEALTH.replace(b"/healthz", b"/admin/?q=%00"), b" 400 "),
+    }
+    for case, (request, status) in answers.items():
+        assert status in send(port, request)[:20], case
+    for junk in (b"\x16\x03\x01\x00", b"GET\r\n\r\n", b"A" * 200_000, chunks):
+        answer = send(port, junk, wait_s=2)
+        assert b" 200 " not in answer[:20]
+        assert b"Traceback" not in answer
+    with ExitStack() as stack:
+        for _ in range(50):
+            slow = socket.create_connection(("127.0.0.1", port), timeout=5)
+            stack.enter_context(slow)
+            slow.sendall(frame(good, key=key)[:-10])
+        started = time.monotonic()
+        assert b" 200 " in send(port, HEALTH)[:20]
+        assert time.monotonic() - started < 5
+    assert b" 200 " in send(port, frame(good, key=key))[:20]
