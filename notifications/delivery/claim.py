@@ -58,17 +58,20 @@ RETURNING floor(least(filled.now, %(wanted)s))::int
 """
 
 # A row whose last claim ended in a crash is taken alone: if it is the one that
-# kills workers, it takes no neighbours with it on its way to quarantine. Last, so
-# that the others are sent first.
+# kills workers, it takes no neighbours with it on its way to quarantine. Promotional
+# ones come last; a transactional one waits for no campaign.
 CLAIM_SUSPECT = """
 WITH due AS (
     SELECT id FROM notifications_delivery
-    WHERE state = 'pending' AND sender_id = %(sender)s AND claims > 0
+    WHERE state = 'pending' AND sender_id = %(sender)s AND claims > 0 AND {which}
       AND due_at <= (SELECT clock_timestamp())
       AND (campaign_id IS NULL OR campaign_id <> ALL(%(standing)s))
     ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED
 )
 """
+
+URGENT_SUSPECT = CLAIM_SUSPECT.format(which="purpose_class = 'transactional'")
+ANY_SUSPECT = CLAIM_SUSPECT.format(which="true")
 
 LEASE = """
 UPDATE notifications_delivery d
@@ -118,7 +121,7 @@ def list_open_senders() -> list[Sender]:
 
 
 def claim_deliveries(sender: Sender, *, limit: int) -> Claim:
-    """Lease up to `limit` due rows of this sender, else one suspect; may be none."""
+    """Lease up to `limit` due rows of this sender, or one suspect; may be none."""
     lease = uuid.uuid4()
     standing = list(
         Campaign.objects.filter(state=Campaign.State.PAUSED).values_list(
@@ -133,7 +136,7 @@ def claim_deliveries(sender: Sender, *, limit: int) -> Claim:
         "lease_s": settings.DELIVERY_LEASE_S,
     }
     ids: list[uuid.UUID] = []
-    for statement in (CLAIM, CLAIM_SUSPECT):
+    for statement in (URGENT_SUSPECT, CLAIM, ANY_SUSPECT):
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(statement + LEASE, wanted)
             ids = [row[0] for row in cursor.fetchall()]

@@ -117,7 +117,7 @@ def test_a_reused_connection_never_posts_again(
         ("none", None, 60, 60),
         ("seconds", "30", 30, 30),
         ("an hour", "3600", 3600, 3600),
-        ("a date", IN_TEN_MINUTES, 480, 600),
+        pytest.param("a date", IN_TEN_MINUTES, 480, 600, id="a date"),
         ("garbage", "soon", 60, 60),
     ],
 )

@@ -332,3 +332,13 @@ def test_a_row_that_crashed_its_worker_is_claimed_alone_and_last() -> None:
     claims = [claim_deliveries(sender, limit=20).deliveries for _ in range(4)]
     assert [len(taken) for taken in claims] == [1, 1, 1, 0]
     assert claims[0][0].pk == rows[2].pk
+
+
+def test_a_transactional_row_that_crashed_waits_for_no_campaign() -> None:
+    people = [make_reachable() for _ in range(3)]
+    rows = plan_for(make_campaign(), *people)
+    Delivery.objects.filter(pk=rows[2].pk).update(
+        claims=1, purpose_class="transactional"
+    )
+    first = claim_deliveries(Sender.objects.get(), limit=20).deliveries
+    assert [row.pk for row in first] == [rows[2].pk]
