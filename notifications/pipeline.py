@@ -31,16 +31,20 @@ STRIKES = 3
 
 # Counted and committed before the work, so that an event that kills its worker is
 # still counted; the lease gives it back after a minute.
+# The rows are chosen in a CTE of their own: as a subquery of IN, PostgreSQL may run
+# the choice once per row and lease more than the limit.
 CLAIM = """
-UPDATE crm_pendingevent
-SET attempts = attempts + 1,
-    lease_until = clock_timestamp() + make_interval(secs => %s)
-WHERE id IN (
+WITH next AS MATERIALIZED (
     SELECT id FROM crm_pendingevent
     WHERE quarantined_at IS NULL AND {which}
       AND (lease_until IS NULL OR lease_until < clock_timestamp())
-    ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED)
-RETURNING id
+    ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
+)
+UPDATE crm_pendingevent p
+SET attempts = attempts + 1,
+    lease_until = clock_timestamp() + make_interval(secs => %s)
+FROM next WHERE p.id = next.id
+RETURNING p.id
 """
 FRESH = CLAIM.format(which="attempts = 0")
 # Taken in hand before and never put down: alone, after the others, so that the one
@@ -89,7 +93,7 @@ def process_events(*, limit: int = BATCH) -> Processed:
 
 def _claim_events(statement: str, limit: int) -> list[int]:
     with connection.cursor() as cursor:
-        cursor.execute(statement, [LEASE_S, limit])
+        cursor.execute(statement, [limit, LEASE_S])
         return sorted(row[0] for row in cursor.fetchall())
 
 
