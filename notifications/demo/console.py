@@ -15,6 +15,7 @@ class Console:
     """Progress goes to stderr, so that stdout stays one JSON object with --json."""
 
     started: float = field(default_factory=time.monotonic)
+    _drawn: str = ""
 
     def step(self, text: str) -> None:
         self._write(f"\n{self.elapsed_s:5.1f} s  {text}\n")
