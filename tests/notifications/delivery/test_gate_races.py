@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 
@@ -10,11 +11,15 @@ import pytest
 from django.db import connection, connections
 from django.utils import timezone
 
+from notifications.campaigns.launch import pause_campaign
+from notifications.channels.base import OutgoingPush, SendResult
 from notifications.delivery.send import send_due
-from notifications.models import Delivery, FrequencyCap
+from notifications.delivery.switches import stop_sending
+from notifications.models import Delivery, FrequencyCap, Switch
 from preferences.consent import Choice, record_choices
 from tests.notifications.factories import (
     LoggingChannel,
+    answer_sent,
     lift_limits,
     make_campaign,
     make_reachable,
@@ -116,3 +121,36 @@ def test_an_opt_out_is_before_or_after_a_gate_never_beside_it() -> None:
     late = [row for row in gated if row.gated_at > committed[row.contact_id]]
     assert late == []
     assert Delivery.objects.open().count() == 0
+
+
+@pytest.mark.parametrize("stop", ["pause", "kill switch"])
+def test_the_last_post_begins_within_two_seconds_of_a_stop(stop: str) -> None:
+    topic = make_topic()
+    people = [make_reachable(topic=topic) for _ in range(120)]
+    campaign = make_campaign()
+    plan_for(campaign, *people)
+    begun: list[float] = []
+    stopped_at: list[float] = []
+
+    def answer_slowly(push: OutgoingPush) -> SendResult:
+        begun.append(time.monotonic())
+        time.sleep(0.01)
+        return answer_sent(push)
+
+    channel = LoggingChannel(answer_slowly)
+
+    def send() -> None:
+        send_due(budget_s=20, open_one=lambda sender: channel)
+
+    def stop_it() -> None:
+        while len(begun) < 30:
+            time.sleep(0.005)
+        if stop == "pause":
+            pause_campaign(campaign, by="test")
+        else:
+            stop_sending(Switch.ALL, by="test")
+        stopped_at.append(time.monotonic())
+
+    run_together(send, send, stop_it)
+    assert max(begun) - stopped_at[0] < 2.0
+    assert Delivery.objects.pending().count() == 120 - len(begun) > 0
