@@ -22,6 +22,7 @@ from notifications.decisioning.zones import find_zone
 from notifications.delivery.plan import plan_deliveries
 from notifications.models import Alert, Campaign, CampaignVersion, Delivery
 from notifications.models.campaign import IllegalTransitionError
+from segments.models import Segment
 
 SECONDS = {
     IntervalSchedule.DAYS: 86_400,
@@ -124,6 +125,8 @@ def _start_run(campaign: Campaign) -> int:
     version, due = campaign.current_version, campaign.next_run_at
     if version is None or due is None:
         return 0
+    if version.segment is not None and version.segment.state == Segment.State.FAILED:
+        raise LookupError(f"the segment “{version.segment}” could not be built.")
     following = None
     if version.kind == CampaignVersion.Kind.RECURRING:
         # Runs missed while nothing ran are not made up for, one by one: the next

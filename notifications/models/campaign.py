@@ -22,11 +22,10 @@ class IllegalTransitionError(ValidationError):
 
 class CampaignQuerySet(models.QuerySet["Campaign"]):
     def due(self, at: datetime) -> Self:
-        """Scheduled or recurring campaigns whose next run has come."""
-        return self.filter(
-            state__in=[Campaign.State.SCHEDULED, Campaign.State.RUNNING],
-            next_run_at__lte=at,
-        )
+        """Campaigns whose next run has come, and whose segment is not being built."""
+        states = [Campaign.State.SCHEDULED, Campaign.State.RUNNING]
+        found = self.filter(state__in=states, next_run_at__lte=at)
+        return found.exclude(current_version__segment__state="building")
 
     def running(self) -> Self:
         return self.filter(state=Campaign.State.RUNNING)

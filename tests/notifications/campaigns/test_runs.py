@@ -15,6 +15,9 @@ from crm.models import Device
 from notifications.campaigns.launch import launch_campaign
 from notifications.campaigns.runs import start_due_runs
 from notifications.models import Alert, Campaign, CampaignVersion, Delivery
+from segments.editing import save_segment
+from segments.membership import refresh_segment
+from segments.models import Segment
 from tests.factories import make_contact, make_device
 from tests.notifications.factories import (
     make_campaign,
@@ -143,3 +146,32 @@ def test_local_times_climb_the_ladder_to_the_first_known_zone(
     )
     start_due_runs()
     assert campaign.deliveries.get().due_zone == zone
+
+
+def make_unbuilt_segment() -> Segment:
+    rule = {"version": 1, "root": {"type": "everyone"}}
+    return save_segment(name="Everyone", rule=rule, actor="test")
+
+
+def test_a_run_waits_until_its_segment_is_built() -> None:
+    """Planned before, it would reach nobody and be finished."""
+    person = make_contact()
+    segment = make_unbuilt_segment()
+    campaign = launch_campaign(make_campaign(segment=segment), by="test")
+    assert start_due_runs() == 0
+    campaign.refresh_from_db()
+    assert campaign.state == Campaign.State.SCHEDULED
+    refresh_segment(segment, at=timezone.now())
+    assert start_due_runs() == 1
+    assert campaign.deliveries.get().contact_id == person.pk
+
+
+def test_a_run_whose_segment_could_not_be_built_is_set_aside() -> None:
+    segment = make_unbuilt_segment()
+    segment.fail_build("canceling statement due to statement timeout")
+    campaign = launch_campaign(make_campaign(segment=segment), by="test")
+    assert start_due_runs() == 0
+    campaign.refresh_from_db()
+    assert campaign.state == Campaign.State.PAUSED
+    assert "could not be built" in campaign.paused_reason
+    assert Alert.objects.open().count() == 1
