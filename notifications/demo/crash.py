@@ -58,7 +58,7 @@ def kill_while_sending(campaign: Campaign, world: World, *, console: Console) ->
     ends = time.monotonic() + WAIT_TIMEOUT_S
     while kills < KILLS_MIN:
         if not world.is_alive("worker"):
-            world.start_worker()
+            world.start_worker(processes=1)
         goal = _count_done(campaign) + stride
         if not _wait_until_sending(campaign, orphans, goal=goal, until=ends):
             break
@@ -72,7 +72,7 @@ def kill_while_sending(campaign: Campaign, world: World, *, console: Console) ->
                 f"kill -9 number {kills}: {rows.count()} rows were `sending`, "
                 f"{_count_done(campaign):,} of {total:,} done"
             )
-    world.start_worker()
+    world.start_worker(processes=1)
     return kills
 
 
@@ -127,6 +127,6 @@ def judge_log(log: Path, campaign: Campaign, *, kills: int) -> Verdict:
         lost=open_rows + never_accepted,
         duplicates=sum(n > 1 for key, n in accepted.items() if key in ours),
         unknown=states.get(Delivery.State.UNKNOWN, 0),
-        # Each process of a killed worker may have had one batch in flight.
-        unknown_max=kills * 2 * settings.DELIVERY_BATCH,
+        # A killed worker of one process had one batch in flight.
+        unknown_max=kills * settings.DELIVERY_BATCH,
     )

@@ -79,7 +79,7 @@ class World:
         )
         wait_for_port(port)
 
-    def start_worker(self) -> int:
+    def start_worker(self, *, processes: int = 2) -> int:
         return self.start(
             "worker",
             [
@@ -90,7 +90,7 @@ class World:
                 "--pool",
                 "prefork",
                 "--concurrency",
-                "2",
+                str(processes),
                 "--hostname",
                 "demo@worker",
                 "--loglevel",
