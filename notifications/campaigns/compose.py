@@ -122,7 +122,7 @@ def _add_version(
     columns = dict(definition.columns)
     if before is not None and campaign.state != Campaign.State.DRAFT:
         _refuse_new_kind(before, columns)
-    version = CampaignVersion(campaign=campaign, created_by=_as_user(by), **columns)
+    version = CampaignVersion(campaign=campaign, created_by=as_user(by), **columns)
     version.number = before.number + 1 if before else 1
     if version.sender is None:
         version.sender = Sender.objects.default_for(version.channel)
@@ -192,7 +192,7 @@ def save_template(
         template.save()
         last = template.versions.aggregate(last=Max("number"))["last"] or 0
         version = TemplateVersion.objects.create(
-            template=template, number=last + 1, created_by=_as_user(by)
+            template=template, number=last + 1, created_by=as_user(by)
         )
         TemplateContent.objects.bulk_create(
             TemplateContent(
@@ -266,6 +266,6 @@ def _walk_sources(fields: Mapping[str, Any]) -> list[tuple[str, str]]:
     return found
 
 
-def _as_user(by: Any) -> Any:
+def as_user(by: Any) -> Any:
     """The member of staff, or None where a rule or a key acted."""
     return by if hasattr(by, "get_username") else None

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from crm.models.audit import record_audit
+from notifications.campaigns.compose import as_user
 from notifications.campaigns.runs import check_times, find_first_run
 from notifications.decisioning.facts import read_clock
 from notifications.models import Campaign, CampaignVersion, Delivery
@@ -23,7 +24,7 @@ def launch_campaign(campaign: Campaign, *, by: Any) -> Campaign:
     _check_complete(version, at=at)
     with transaction.atomic():
         campaign.schedule(
-            at=at, by=_as_user(by), next_run_at=find_first_run(version, at=at)
+            at=at, by=as_user(by), next_run_at=find_first_run(version, at=at)
         )
         record_audit(
             actor=by,
@@ -87,7 +88,3 @@ def cancel_campaign(campaign: Campaign, *, by: Any, reason: str = "") -> int:
             changes={"cancelled": stopped},
         )
     return stopped
-
-
-def _as_user(by: Any) -> Any:
-    return by if hasattr(by, "get_username") else None
