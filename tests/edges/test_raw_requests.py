@@ -2,67 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 
 import pytest
-from django.db import connection
 
-from tests.architecture.source import ROOT
 from tests.factories import make_api_key
+from tests.server import run_server
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
-START_S = 30
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-
-
-def find_free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 @pytest.fixture
 def port(db: None) -> Iterator[int]:
-    """One worker of the server that `up` starts, on the tests' database."""
-    port = find_free_port()
-    known = connection.settings_dict
-    environment = {
-        **os.environ,
-        "APROPOS_NO_BOOTSTRAP": "1",
-        "DATABASE_NAME": str(known["NAME"]),
-    }
-    arguments = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
-    arguments += ["--blocking-threads", "2", "--no-ws"]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "granian", *arguments, "crm.wsgi:application"],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        wait_for(port)
+    with run_server() as port:
         yield port
-    finally:
-        server.terminate()
-        server.wait(20)
-
-
-def wait_for(port: int) -> None:
-    deadline = time.monotonic() + START_S
-    while True:
-        try:
-            assert b" 200 " in send(port, HEALTH)[:20]
-        except OSError:
-            assert time.monotonic() < deadline, "the server does not start"
-            time.sleep(0.2)
-        else:
-            return
 
 
 def is_healthy_within(port: int, *, wait_s: float) -> bool:
