@@ -289,8 +289,10 @@ INGEST_BATCH_MAX_BYTES = read_positive("INGEST_BATCH_MAX_BYTES", 500 * 1024)
 INGEST_BATCH_MAX_EVENTS = read_positive("INGEST_BATCH_MAX_EVENTS", 2_500)
 # A back-dated event older than this changes segments but fires no trigger.
 TRIGGER_MAX_AGE_S = read_positive("TRIGGER_MAX_AGE_S", 24 * 3600)
-# The task whose name rings the bell after an ingest commit.
+# The tasks rung for after a commit: of an ingest, and of what staff decided. Named
+# here, because crm knows nothing downstream.
 INGEST_BELL_TASK = "notifications.tasks.process_events"
+TICK_BELL_TASK = "notifications.tasks.tick"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 
 # --- Delivery ---

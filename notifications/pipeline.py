@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from django.db import DatabaseError, connection, transaction
 
+from crm.clock import read_clock
 from crm.models import Contact, PendingEvent
 from notifications.analytics.conversions import match_conversions
 from notifications.campaigns.runs import finish_done_campaigns, start_due_runs
@@ -21,7 +22,6 @@ from notifications.campaigns.triggers import (
     plan_event_triggers,
     plan_segment_entries,
 )
-from notifications.decisioning.facts import read_clock
 from notifications.delivery.sweep import sweep_leases
 from segments.membership import Change, touch_contacts
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from celery import current_app, shared_task
+from celery import shared_task
 
+from crm.bell import ring
 from notifications import pipeline
 from notifications.delivery.send import send_due
 
@@ -40,8 +41,3 @@ def tick() -> None:
     pipeline.tick()
     ring("notifications.tasks.process_events")
     ring("notifications.tasks.send_deliveries")
-
-
-def ring(name: str) -> None:
-    """Ask for a task by name; a ring that is lost costs one tick."""
-    current_app.send_task(name, retry=False, expires=60)

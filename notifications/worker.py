@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import psycopg
@@ -19,6 +18,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from kombu.exceptions import OperationalError as BrokerError
 
+from crm.bell import ring
 from notifications.delivery.sweep import sweep_leases
 
 logger = logging.getLogger(__name__)
@@ -78,9 +78,9 @@ def sweep_once() -> None:
         )
 
 
-def ring_for_work(app: Any) -> None:
+def ring_for_work() -> None:
     for name in find_unrung():
-        app.send_task(name, retry=False, expires=60)
+        ring(name)
 
 
 def find_unrung() -> list[str]:
@@ -112,7 +112,7 @@ class SweepStep(bootsteps.StartStopStep):
             Rounds("sweeper", sweep_once, every_s=every_s),
             Rounds(
                 "ringer",
-                partial(ring_for_work, worker.app),
+                ring_for_work,
                 every_s=every_s,
                 # An open connection that breaks raises its client's own errors.
                 faults=(*broker.connection_errors, *broker.channel_errors),

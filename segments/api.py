@@ -17,9 +17,10 @@ from rest_framework.views import APIView
 
 from crm.api.actors import name_actor
 from crm.api.pagination import KeysetPagination
+from crm.clock import read_clock
 from crm.models import Contact
 from crm.ports.facts import RuleError
-from segments.diff import load_rule, read_clock
+from segments.diff import load_rule
 from segments.editing import SegmentInUse, check_rule, delete_segment, save_segment
 from segments.explain import Explained, explain_contact, preview_rule
 from segments.models import Membership, Segment

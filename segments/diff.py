@@ -90,13 +90,6 @@ def load_rule(version: SegmentVersion) -> Rule:
     return _rules[key]
 
 
-def read_clock() -> datetime:
-    """The database's clock, the only one that decides what is due."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        return cursor.fetchone()[0]
-
-
 def lock_segment(segment_id: int, *, shared: bool) -> None:
     """Keep full refreshes and touches of one segment apart, until commit.
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from celery import shared_task
 
+from crm.clock import read_clock
 from segments import membership
-from segments.diff import read_clock
 
 # Rows a tick looks at before it leaves the rest to the next one.
 BATCHES_PER_TICK = 10

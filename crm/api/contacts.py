@@ -14,8 +14,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from crm.api.actors import name_actor
-from crm.api.bell import ring_bell
 from crm.api.pagination import EventPagination
+from crm.bell import ring_bell
 from crm.models import Contact, Device, Event
 from crm.profiles import edit_contact, find_contact, save_profile
 

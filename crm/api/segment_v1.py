@@ -17,8 +17,8 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
 from crm.api.auth import find_api_key
-from crm.api.bell import ring_bell
 from crm.api.errors import build_error
+from crm.bell import ring_bell
 from crm.events.ingest import IngestResult, record_events
 from crm.events.limits import BodyRefused, Fault, Limits, unpack_body
 from crm.events.schema import Item, Rejection, parse_batch, parse_single

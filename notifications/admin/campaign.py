@@ -16,8 +16,8 @@ from django.views.decorators.http import require_GET, require_POST
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from crm.bell import ring_on_commit
 from notifications.admin import campaign_launch, campaign_preview, campaign_report
-from notifications.admin.bell import ring_on_commit
 from notifications.admin.campaign_form import CampaignForm
 from notifications.admin.campaign_page import STATE_LABELS, describe_page
 from notifications.analytics.outcomes import Outcome, count_outcomes

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
-from notifications.admin.bell import ring_on_commit
+from crm.bell import ring_on_commit
 from notifications.admin.campaign_page import describe_page, find_campaign
 from notifications.campaigns.checklist import check_campaign
 from notifications.campaigns.launch import (

@@ -11,14 +11,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 
+from crm.bell import ring_on_commit
+from crm.clock import read_clock
 from crm.models import Contact
-from notifications.admin.bell import ring_on_commit
 from notifications.admin.campaign_page import describe_page, find_campaign
 from notifications.admin.lockscreen import build_screens
 from notifications.campaigns.audience import select_people
 from notifications.campaigns.preview import preview_campaign, sample_audience
 from notifications.campaigns.testing import send_test
-from notifications.decisioning.facts import read_clock
 from notifications.decisioning.reach import Reach, measure_reach
 from notifications.delivery.messages import Rendered
 from notifications.models import Campaign, CampaignVersion

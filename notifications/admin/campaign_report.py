@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
+from crm.clock import read_clock
 from notifications.admin.campaign_page import (
     STATE_LABELS,
     describe_page,
@@ -19,7 +20,6 @@ from notifications.analytics.definitions import DEFINITIONS
 from notifications.analytics.figures import CampaignReport
 from notifications.analytics.metrics import campaign_report, daily_series
 from notifications.campaigns.summary import describe_campaign, describe_period
-from notifications.decisioning.facts import read_clock
 from notifications.models import Campaign
 
 # Seconds between two looks at a live campaign.

@@ -8,11 +8,11 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 
+from crm.clock import read_clock
 from crm.models import Contact
 from notifications.admin.charts import build_day_chart
 from notifications.analytics.figures import Overview
 from notifications.analytics.metrics import overview
-from notifications.decisioning.facts import read_clock
 from notifications.delivery.explain import name_reason
 from notifications.models import Campaign, Sender, Switch
 from segments.models import Segment

@@ -15,8 +15,8 @@ from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
 from crm.admin.base import ReadOnlyAdmin, cut_cell
+from crm.bell import ring_on_commit
 from crm.models import Contact
-from notifications.admin.bell import ring_on_commit
 from notifications.admin.filters import (
     CampaignFilter,
     ReasonFilter,

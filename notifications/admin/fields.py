@@ -18,9 +18,9 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from crm.clock import read_clock
 from crm.ports.facts import RuleError
 from notifications.campaigns.triggers import compile_trigger_filters
-from notifications.decisioning.facts import read_clock
 
 UNITS_S = (("60", "minutes"), ("3600", "hours"), ("86400", "days"))
 

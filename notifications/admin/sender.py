@@ -15,7 +15,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
-from notifications.admin.bell import ring_on_commit
+from crm.bell import ring_on_commit
 from notifications.delivery.senders import (
     MAX_CREDENTIALS_BYTES,
     pause_sender,

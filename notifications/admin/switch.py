@@ -12,7 +12,7 @@ from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
 from crm.admin.base import ReadOnlyAdmin
-from notifications.admin.bell import ring_on_commit
+from crm.bell import ring_on_commit
 from notifications.delivery.switches import count_behind, resume_sending, stop_sending
 from notifications.models import Sender, Switch
 from notifications.models.channel import Channel

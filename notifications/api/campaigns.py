@@ -16,6 +16,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from crm.api.actors import name_actor
+from crm.bell import ring_on_commit
+from crm.clock import read_clock
 from crm.models import ApiKey
 from notifications.analytics.metrics import (
     campaign_report,
@@ -29,7 +31,6 @@ from notifications.campaigns.launch import (
     pause_campaign,
     resume_campaign,
 )
-from notifications.decisioning.facts import read_clock
 from notifications.models import Campaign, CampaignVersion
 from notifications.models.campaign import IllegalTransitionError
 
@@ -168,7 +169,7 @@ class CampaignViewSet(viewsets.GenericViewSet):
         return self._steer(cancel_campaign, by=name_actor(request), reason=reason)
 
     def _steer(self, act: Callable[..., Any], **said: Any) -> Response:
-        """Do it and show the campaign; a step its state forbids is a 409."""
+        """Do it, ring, show the campaign; a step its state forbids is a 409."""
         campaign = self.get_object()
         try:
             act(campaign, **said)
@@ -176,6 +177,7 @@ class CampaignViewSet(viewsets.GenericViewSet):
             raise Conflict(" ".join(error.messages)) from error
         except ValidationError as error:
             raise exceptions.ValidationError(get_error_detail(error)) from error
+        ring_on_commit()
         return Response(self._show([campaign])[0])
 
     def _show(self, campaigns: Sequence[Campaign]) -> Any:

@@ -15,8 +15,8 @@ from django.utils import timezone
 from django.utils.encoding import iri_to_uri
 from django.views.decorators.csrf import csrf_exempt
 
-from crm.api.bell import ring_bell
 from crm.api.errors import build_error
+from crm.bell import ring_bell
 from crm.events.limits import BodyRefused, Fault
 from notifications.analytics.record import (
     REPORT_LIFE_DAYS,

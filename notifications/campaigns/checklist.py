@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from crm.clock import read_clock
 from crm.models import Contact
 from notifications.campaigns.audience import select_people
 from notifications.campaigns.preview import (
@@ -17,7 +18,6 @@ from notifications.campaigns.preview import (
     sample_audience,
 )
 from notifications.content.checks import Check, check_locales, check_push
-from notifications.decisioning.facts import read_clock
 from notifications.decisioning.reach import Reach, measure_reach
 from notifications.delivery.messages import (
     build_contexts,

@@ -16,6 +16,7 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils.text import slugify
 
+from crm.clock import read_clock
 from crm.models import Brand
 from crm.models.audit import record_audit
 from notifications.campaigns.runs import check_times
@@ -24,7 +25,6 @@ from notifications.content.checks import check_push
 from notifications.content.liquid import check_template
 from notifications.content.render import LinkRules
 from notifications.content.tokens import translate_tokens
-from notifications.decisioning.facts import read_clock
 from notifications.delivery.messages import build_content
 from notifications.models import (
     Campaign,

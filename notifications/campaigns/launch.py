@@ -8,10 +8,10 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from crm.clock import read_clock
 from crm.models.audit import record_audit
 from notifications.campaigns.compose import as_user
 from notifications.campaigns.runs import check_times, find_first_run
-from notifications.decisioning.facts import read_clock
 from notifications.models import Campaign, CampaignVersion, Delivery
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from crm.clock import read_clock
 from crm.models import Contact, Device, Event
 from crm.models.ids import make_uuid7
 from notifications.campaigns.audience import select_people
-from notifications.decisioning.facts import read_clock
 from notifications.delivery.messages import (
     Rendered,
     Unrendered,

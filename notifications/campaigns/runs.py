@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule
 
+from crm.clock import read_clock
 from crm.models.audit import record_audit
 from notifications.campaigns.audience import build_audience, build_local_audience
 from notifications.campaigns.schedule import (
@@ -17,7 +18,6 @@ from notifications.campaigns.schedule import (
     find_next_cron,
     find_next_interval,
 )
-from notifications.decisioning.facts import read_clock
 from notifications.decisioning.zones import find_zone
 from notifications.delivery.plan import plan_deliveries
 from notifications.models import Alert, Campaign, CampaignVersion, Delivery

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from crm.clock import read_clock
 from crm.models import Contact
 from crm.models.audit import record_audit
 from notifications.campaigns.preview import (
@@ -15,7 +16,6 @@ from notifications.campaigns.preview import (
     find_sender,
     find_trigger_events,
 )
-from notifications.decisioning.facts import read_clock
 from notifications.models import Campaign, Delivery
 from notifications.models.channel import PurposeClass
 

@@ -15,12 +15,12 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
+from crm.clock import read_clock
 from crm.facts.comparisons import compare_json
 from crm.facts.events import read_filter
 from crm.ports.facts import RuleError, Sql
 from notifications.campaigns.audience import select_people
 from notifications.campaigns.runs import set_aside_campaign
-from notifications.decisioning.facts import read_clock
 from notifications.delivery.plan import Audience, plan_deliveries
 from notifications.models import Campaign, CampaignVersion
 from segments.models import MembershipChange

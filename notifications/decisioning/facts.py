@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
-from django.db import connection
-
+from crm.clock import read_clock
 from crm.models import Contact, Device
 from notifications.decisioning.decide import Facts
 from notifications.decisioning.exits import Exit, find_exits
@@ -161,13 +160,6 @@ def read_devices(contact_ids: Sequence[int]) -> dict[int, list[Device]]:
     for device in rows:
         found[device.contact_id].append(device)
     return found
-
-
-def read_clock() -> datetime:
-    """The database's own time: the only one that decides."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        return cursor.fetchone()[0]
 
 
 def gather_facts(

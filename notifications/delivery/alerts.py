@@ -6,8 +6,8 @@ from typing import Any
 
 from django.db import transaction
 
+from crm.clock import read_clock
 from crm.models.audit import record_audit
-from notifications.decisioning.facts import read_clock
 from notifications.models import Alert
 
 

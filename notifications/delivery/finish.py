@@ -13,9 +13,9 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
+from crm.clock import read_clock
 from crm.models import Device
 from notifications.channels.base import AddressState, Outcome, SendResult
-from notifications.decisioning.facts import read_clock
 from notifications.delivery.gate import Post
 from notifications.delivery.retry import Next, make_spread, plan_next
 from notifications.models import Delivery

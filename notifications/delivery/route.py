@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from crm.clock import read_clock
 from crm.models import Contact, Device
-from notifications.decisioning.facts import list_reachable, read_clock, read_devices
+from notifications.decisioning.facts import list_reachable, read_devices
 from notifications.models import Breaker, CampaignVersion, Delivery, Sender
 
 

@@ -17,9 +17,9 @@ from collections.abc import Callable
 
 from django.conf import settings
 
+from crm.clock import read_clock
 from notifications.channels.base import ChannelConfigError, PushChannel
 from notifications.channels.registry import SenderFacts, open_push_channel
-from notifications.decisioning.facts import read_clock
 from notifications.delivery.breaker import (
     is_half_open,
     note_answers,

@@ -10,10 +10,10 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from crm.clock import read_clock
 from crm.models.audit import record_audit
 from notifications.channels.base import ChannelConfigError
 from notifications.channels.registry import SenderFacts, check_sender
-from notifications.decisioning.facts import read_clock
 from notifications.models import Alert, Breaker, Sender
 
 # A service account's JSON is 2 to 3 KB.

@@ -8,8 +8,8 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from crm.clock import read_clock
 from crm.models.audit import record_audit
-from notifications.decisioning.facts import read_clock
 from notifications.models import Delivery, Sender, Switch
 from notifications.models.channel import Channel
 

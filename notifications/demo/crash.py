@@ -12,8 +12,9 @@ from pathlib import Path
 from django.conf import settings
 from django.db.models import Count
 
+from crm.bell import ring
 from notifications.demo.console import Console
-from notifications.demo.story import WAIT_TIMEOUT_S, ring
+from notifications.demo.story import WAIT_TIMEOUT_S
 from notifications.demo.world import World
 from notifications.models import Campaign, Delivery
 
@@ -83,7 +84,7 @@ def _wait_until_sending(
     rung = 0.0
     while time.monotonic() < until:
         if time.monotonic() - rung > 1:
-            ring("send_deliveries")
+            ring("notifications.tasks.send_deliveries")
             rung = time.monotonic()
             if not Delivery.objects.open().filter(campaign=campaign).exists():
                 return False

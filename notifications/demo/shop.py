@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+from crm.clock import read_clock
 from crm.events.schema import Item
 from notifications import pipeline
 from notifications.campaigns.compose import (
@@ -19,7 +20,6 @@ from notifications.campaigns.compose import (
     save_template,
 )
 from notifications.campaigns.launch import launch_campaign
-from notifications.decisioning.facts import read_clock
 from notifications.demo.dataset import Dataset, Person, build_dataset
 from notifications.demo.load import (
     describe_place,

@@ -9,17 +9,17 @@ from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from celery import current_app
 from django.conf import settings
 from django.db import connection
 from django.db.models import Count
 
+from crm.bell import ring
+from crm.clock import read_clock
 from crm.keys import issue_api_key
 from crm.models import PendingEvent
 from notifications.analytics.metrics import CampaignReport, campaign_report
 from notifications.campaigns.compose import Definition, Text, save_campaign
 from notifications.campaigns.launch import launch_campaign
-from notifications.decisioning.facts import read_clock
 from notifications.demo.console import Console
 from notifications.demo.dataset import Dataset, build_dataset
 from notifications.demo.load import (
@@ -213,7 +213,7 @@ def drain_events(*, console: Console) -> None:
         console.show("events processed", total - left, total)
         if time.monotonic() > ends:
             raise TimeoutError(f"{left:,} events are still pending")
-        ring("process_events")
+        ring("notifications.tasks.process_events")
         time.sleep(0.5)
     console.show("events processed", total, total)
 
@@ -222,7 +222,7 @@ def run_campaign(campaign: Campaign, *, console: Console) -> None:
     """Launch it and watch the worker until no row has anywhere left to go."""
     console.step(f"Campaign “{campaign.name}”: launched")
     launch_campaign(campaign, by="demo")
-    ring("tick")
+    ring("notifications.tasks.tick")
     wait_until_sent(campaign, console=console)
 
 
@@ -237,7 +237,7 @@ def wait_until_sent(campaign: Campaign, *, console: Console) -> None:
             return
         if time.monotonic() > ends:
             raise TimeoutError(f"{left:,} deliveries are still open")
-        ring("tick")
+        ring("notifications.tasks.tick")
         time.sleep(0.25)
 
 
@@ -245,7 +245,7 @@ def wait_for_opens(campaign: Campaign, *, console: Console) -> CampaignReport:
     """The report, once every phone has spoken or none has for a while."""
     reached, moved_at = (-1, -1), time.monotonic()
     while True:
-        ring("process_events")
+        ring("notifications.tasks.process_events")
         report = campaign_report(campaign, at=read_clock())
         console.show("reports from phones", report.delivered, report.sent)
         now = (report.delivered, report.converted)
@@ -268,8 +268,3 @@ def count_ends(campaigns: Iterable[Campaign]) -> dict[str, int]:
     for state, reason, count in rows:
         ends[reason or state] = ends.get(reason or state, 0) + count
     return dict(sorted(ends.items()))
-
-
-def ring(task: str) -> None:
-    """What beat would do; it may ring zero, one or many times."""
-    current_app.send_task(f"notifications.tasks.{task}", retry=False, expires=30)

@@ -128,12 +128,6 @@ class World:
         process.wait()
 
 
-def find_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def wait_for_port(port: int) -> None:
     """Raises TimeoutError where nothing answers in time."""
     ends = time.monotonic() + START_TIMEOUT_S

@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 
+from crm.clock import read_clock
 from crm.facts.suggestions import (
     suggest_events,
     suggest_properties,
@@ -29,7 +30,6 @@ from segments.admin.draft import (
     list_children,
     read_draft,
 )
-from segments.diff import read_clock
 from segments.editing import check_rule, save_segment
 from segments.explain import preview_rule
 from segments.models import Segment

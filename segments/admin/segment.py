@@ -14,10 +14,11 @@ from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 
+from crm.clock import read_clock
 from crm.models import Contact
 from crm.profiles import find_contact
 from segments.admin.editor import show_editor, show_preview
-from segments.diff import load_rule, read_clock
+from segments.diff import load_rule
 from segments.editing import SegmentInUse, delete_segment
 from segments.explain import explain_contact
 from segments.models import Membership, MembershipChange, Segment

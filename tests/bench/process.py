@@ -62,7 +62,7 @@ def list_rules(name: str) -> Iterator[dict[str, Any]]:
 def measure_processing(scale: tuple[int, int, int]) -> Figures:
     people, past, count = scale
     with open_scratch():
-        from notifications.decisioning.facts import read_clock
+        from crm.clock import read_clock
         from notifications.pipeline import process_events
 
         fill_shop(people)
@@ -97,8 +97,8 @@ def write_history(people: int, past: int) -> None:
 
 def write_rules() -> None:
     """The segments, built and live, and the campaigns."""
+    from crm.clock import read_clock
     from notifications.campaigns.launch import launch_campaign
-    from notifications.decisioning.facts import read_clock
     from segments.editing import save_segment
     from segments.membership import refresh_segment
 

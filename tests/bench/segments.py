@@ -157,8 +157,8 @@ def best_of(work: Callable[[], Any], times: int = 3) -> tuple[float, Any]:
 def measure() -> dict[str, Any]:
     from django.db import connection
 
+    from crm.clock import read_clock
     from segments.compile import compile_rule
-    from segments.diff import read_clock
     from segments.editing import save_segment
     from segments.explain import explain_contact
     from segments.membership import refresh_segment

@@ -23,7 +23,8 @@ from hypothesis import strategies as st
 from schemathesis import openapi
 from schemathesis.generation import GenerationMode
 
-from crm.api import auth, bell
+from crm import bell
+from crm.api import auth
 from crm.events.schema import KINDS
 from crm.models import Event
 from notifications.delivery.report_token import sign_report

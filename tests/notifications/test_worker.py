@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from django.db import OperationalError
 from kombu.exceptions import OperationalError as BrokerError
 
+from crm import bell
 from notifications.worker import Rounds, ring_for_work
 from tests.notifications.factories import make_campaign, make_reachable, plan_for
 
@@ -49,15 +49,12 @@ def test_rounds_go_on_after_a_fault(error: Exception) -> None:
 
 
 @pytest.mark.django_db
-def test_due_work_is_rung_for() -> None:
+def test_due_work_is_rung_for(monkeypatch: pytest.MonkeyPatch) -> None:
     plan_for(make_campaign(), make_reachable())
     rung: list[str] = []
+    monkeypatch.setattr(bell.app, "send_task", lambda name, **_: rung.append(name))
 
-    class App:
-        def send_task(self, name: str, **options: Any) -> None:
-            rung.append(name)
-
-    ring_for_work(App())
+    ring_for_work()
     assert rung == ["notifications.tasks.send_deliveries"]
 
 

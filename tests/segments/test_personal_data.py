@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from crm.clock import read_clock
 from crm.models import Contact, Event
 from segments import membership
-from segments.diff import read_clock
 from segments.editing import save_segment
 from segments.models import JudgedContact, Membership, MembershipChange, Segment
 from segments.personal_data import SegmentHolder

@@ -25,6 +25,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from crm.embedded.broker import SCHEME, lay_queue_schema
 from crm.embedded.cluster import Cluster, EmbeddedPostgresError, find_binaries
+from crm.embedded.free_port import find_free_port
 from crm.embedded.postgres import (
     BARE_PYTHON,
     attach_configured,
@@ -234,12 +235,6 @@ def has_module(name: str) -> bool:
         return importlib.util.find_spec(name) is not None
     except ModuleNotFoundError:
         return False
-
-
-def find_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def become_supervisor(spec: dict[str, Any]) -> None:

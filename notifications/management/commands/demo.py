@@ -19,6 +19,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from psycopg import sql
 
+from crm.bell import ring
+from crm.embedded.free_port import find_free_port
 from crm.embedded.postgres import attach_configured
 from notifications.campaigns.launch import launch_campaign
 from notifications.campaigns.runs import start_due_runs
@@ -33,7 +35,6 @@ from notifications.demo.story import (
     drain_events,
     load_log,
     narrow_quiet_hours,
-    ring,
     run_campaign,
     start_phones,
     wait_for_opens,
@@ -41,7 +42,7 @@ from notifications.demo.story import (
     write_campaign,
     write_story_campaigns,
 )
-from notifications.demo.world import World, find_free_port
+from notifications.demo.world import World
 from notifications.models import FrequencyCap, QuietHours
 
 DATABASE = "apropos_demo"
@@ -207,7 +208,7 @@ def tell_crash(loaded: Loaded, world: World, *, console: Console) -> dict[str, A
     launch_campaign(campaign, by="demo")
     start_due_runs()
     kills = kill_while_sending(campaign, world, console=console)
-    ring("send_deliveries")
+    ring("notifications.tasks.send_deliveries")
     wait_until_sent(campaign, console=console)
     verdict = judge_log(settings.SANDBOX_LOG, campaign, kills=kills)
     return {

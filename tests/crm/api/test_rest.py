@@ -10,7 +10,8 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from crm.api import auth, bell
+from crm import bell
+from crm.api import auth
 from crm.events.merge import merge_contacts
 from crm.models import AuditEntry, Contact, Device, PendingEvent, Product
 from tests.factories import (

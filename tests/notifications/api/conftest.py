@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
 from django.contrib.auth.models import Permission, User
 from rest_framework.test import APIClient
 
-from crm.api import auth, bell
+from crm import bell
+from crm.api import auth
 from tests.factories import make_api_key
 
 
@@ -22,6 +24,14 @@ def rings(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     auth.forget_keys()
     yield heard
     auth.forget_keys()
+
+
+def wait_for_ring(rings: list[str]) -> None:
+    """The bell is rung by a thread of its own."""
+    for _ in range(100):
+        if rings:
+            return
+        time.sleep(0.02)
 
 
 @pytest.fixture

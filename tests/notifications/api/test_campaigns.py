@@ -14,6 +14,7 @@ from notifications.analytics.conversions import match_conversions
 from notifications.campaigns.compose import Definition, Text, save_campaign
 from notifications.models import Campaign
 from tests.factories import NOON, make_campaign, make_delivery, make_event, make_sender
+from tests.notifications.api.conftest import wait_for_ring
 
 pytestmark = pytest.mark.django_db
 ByKey = Callable[..., APIClient]
@@ -150,6 +151,18 @@ def test_campaign_is_launched_paused_resumed_and_cancelled(by_key: ByKey) -> Non
     actions = [entry.action for entry in trail]
     assert actions[-4:] == ["launched", "paused", "resumed", "cancelled"]
     assert trail.last().actor_name.startswith("api:apr_")  # type: ignore[union-attr]
+
+
+def test_a_launch_waits_for_no_tick(
+    by_key: ByKey, rings: list[str], django_capture_on_commit_callbacks: Any
+) -> None:
+    campaign, client = make_draft(), by_key("send")
+
+    with django_capture_on_commit_callbacks(execute=True):
+        client.post(f"/api/campaigns/{campaign.pk}/launch/")
+
+    wait_for_ring(rings)
+    assert rings == ["notifications.tasks.tick"]
 
 
 def test_step_that_the_state_forbids_is_a_conflict(by_key: ByKey) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import uuid
 from typing import Any
 
@@ -15,6 +14,7 @@ from crm.models import Event
 from notifications.delivery.report_token import sign_report
 from notifications.models import Delivery, Engagement
 from tests.factories import make_campaign, make_delivery
+from tests.notifications.api.conftest import wait_for_ring
 
 pytestmark = pytest.mark.django_db
 UNKNOWN = {
@@ -40,14 +40,6 @@ def post(delivery_id: object, body: Any, **extra: Any) -> Any:
     )
 
 
-def wait_for(rings: list[str]) -> None:
-    """The bell is rung by a thread of its own."""
-    for _ in range(100):
-        if rings:
-            return
-        time.sleep(0.02)
-
-
 def say(delivery: Delivery, **said: Any) -> dict[str, Any]:
     token = sign_report(delivery.pk)
     return {"event": "opened", "token": token, "client_id": "c1", **said}
@@ -61,7 +53,7 @@ def test_report_is_accepted_once_and_rings(
 
     assert (first.status_code, first.json()) == (200, {"accepted": 1, "duplicates": 0})
     assert (again.status_code, again.json()) == (200, {"accepted": 0, "duplicates": 1})
-    wait_for(rings)
+    wait_for_ring(rings)
     assert set(rings) == {"notifications.tasks.process_events"}
     delivery.refresh_from_db()
     assert delivery.opened_at is not None
