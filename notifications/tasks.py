@@ -7,6 +7,7 @@ from celery import shared_task
 from crm.bell import ring
 from notifications import pipeline
 from notifications.delivery.send import send_due
+from notifications.worker import ring_for_work
 
 # A task ends well before the broker would think it lost; what is left is rung for
 # again, or found by the next tick.
@@ -37,7 +38,6 @@ def send_deliveries() -> None:
 
 @shared_task(**TICK_LIMITS_S)
 def tick() -> None:
-    """Plan what time made due, then ring for events and sending: the back-up bell."""
+    """Do what time made due, then ring for what nobody rang for."""
     pipeline.tick()
-    ring("notifications.tasks.process_events")
-    ring("notifications.tasks.send_deliveries")
+    ring_for_work()
