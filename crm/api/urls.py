@@ -18,6 +18,8 @@ urlpatterns = [
     path("healthz", health.report_health, name="health"),
     path("v1/batch", segment_v1.receive_batch),
     path("v1/import", segment_v1.receive_batch),
+    # What some clients of Segment's family put before it.
+    path("api/public/apps/batch", segment_v1.receive_batch),
     *(path(f"v1/{kind}", segment_v1.receive_single(kind)) for kind in sorted(KINDS)),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(), name="api-docs"),

@@ -6,7 +6,7 @@ is rejected with its index and path, and the rest is kept.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
@@ -87,6 +87,8 @@ class WireItem(msgspec.Struct, rename="camel"):
     name: str | None = None
     category: str | None = None
     timestamp: str | None = None
+    # The client's own clock, where no `timestamp` is set beside it.
+    original_timestamp: str | None = None
     properties: dict[str, Any] | None = None
     traits: dict[str, Any] | None = None
     context: dict[str, Any] | None = None
@@ -205,14 +207,11 @@ def parse_item(
     kind: str = "",
 ) -> Item:
     """One item, or _ItemRefused with its fault."""
-    if memoryview(raw).nbytes > limits.event_bytes:
-        refuse("event_too_large", f"Larger than {limits.event_bytes} bytes.")
-    wire = decode_item(raw)
-    kind = kind or wire.type or ""
-    if kind not in KINDS:
-        refuse("unknown_type", f"Not one of {', '.join(sorted(KINDS))}.", "type")
+    wire = decode_item(raw, limits)
+    kind = check_kind(kind or wire.type or "")
     check_parts(wire)
-    occurred_at, skewed = parse_timestamp(wire.timestamp, at)
+    occurred_at, skewed = read_time(wire, at)
+    context = {**shared, **(wire.context or {})}
     item = Item(
         index=index,
         kind=kind,
@@ -224,8 +223,8 @@ def parse_item(
         occurred_at=occurred_at,
         clock_skewed=skewed,
         properties=read_properties(kind, wire),
-        traits={} if kind == "group" else wire.traits or {},
-        context={**shared, **(wire.context or {})} if shared else wire.context or {},
+        traits=read_traits(kind, wire, context),
+        context=context,
     )
     check_identity(item)
     return item
@@ -240,7 +239,15 @@ def check_parts(wire: WireItem) -> None:
         raise _ItemRefused(fault.under("context"))
 
 
-def decode_item(raw: Any) -> WireItem:
+def check_kind(kind: str) -> str:
+    if kind not in KINDS:
+        refuse("unknown_type", f"Not one of {', '.join(sorted(KINDS))}.", "type")
+    return kind
+
+
+def decode_item(raw: Any, limits: Limits) -> WireItem:
+    if memoryview(raw).nbytes > limits.event_bytes:
+        refuse("event_too_large", f"Larger than {limits.event_bytes} bytes.")
     try:
         return _decode_item(raw)
     except RecursionError:
@@ -300,6 +307,17 @@ def read_properties(kind: str, wire: WireItem) -> dict[str, Any]:
     return {**said, **properties} if said else properties
 
 
+def read_traits(
+    kind: str, wire: WireItem, context: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What an identify says, also where its traits stand in the context."""
+    if kind == "group":
+        return {}
+    told = wire.traits or {}
+    beside = context.get("traits") if kind == "identify" else None
+    return {**beside, **told} if isinstance(beside, dict) else told
+
+
 def read_id(value: str | int | None, path: str, longest: int = MAX_ID) -> str:
     """Ids may come as numbers; they are kept as text."""
     if value is None:
@@ -327,13 +345,24 @@ def check_identity(item: Item) -> None:
         refuse("required", "Needs userId or anonymousId.", "userId")
 
 
-def parse_timestamp(text: str | None, received_at: datetime) -> tuple[datetime, bool]:
+def read_time(wire: WireItem, received_at: datetime) -> tuple[datetime, bool]:
+    """When it happened; a client that says nothing means now."""
+    if wire.timestamp is not None:
+        return parse_timestamp(wire.timestamp, received_at)
+    if wire.original_timestamp is not None:
+        return parse_timestamp(
+            wire.original_timestamp, received_at, "originalTimestamp"
+        )
+    return received_at, False
+
+
+def parse_timestamp(
+    text: str, received_at: datetime, path: str = "timestamp"
+) -> tuple[datetime, bool]:
     """The client's time in UTC, and whether it was cut because it ran ahead.
 
     ISO 8601; without an offset it is UTC.
     """
-    if text is None:
-        return received_at, False
     try:
         value = datetime.fromisoformat(text)
         in_range = value.year in YEARS and "T24" not in text and " 24" not in text
@@ -342,7 +371,7 @@ def parse_timestamp(text: str | None, received_at: datetime) -> tuple[datetime, 
         in_range = False
     if not in_range:
         message = f"Not an ISO 8601 time between {YEARS[0]} and {YEARS[-1]}."
-        refuse("invalid_timestamp", message, "timestamp")
+        refuse("invalid_timestamp", message, path)
     latest = received_at + MAX_AHEAD
     return (latest, True) if value > latest else (value, False)
 

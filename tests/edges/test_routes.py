@@ -39,6 +39,7 @@ TABLE: dict[str, dict[str, str]] = {
     "/healthz": {"GET": EVERYBODY},
     "/v1/batch": INGEST,
     "/v1/import": INGEST,
+    "/api/public/apps/batch": INGEST,
     "/v1/alias": INGEST,
     "/v1/group": INGEST,
     "/v1/identify": INGEST,

@@ -15,6 +15,7 @@ from kombu.exceptions import OperationalError
 
 from crm import bell
 from crm.api import auth
+from crm.events.schema import KINDS
 from crm.events.vocabulary import forget_written
 from crm.keys import revoke_api_key
 from crm.models import ApiKey, Contact, Event
@@ -55,6 +56,8 @@ def basic(user: str, password: str = "") -> str:
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
+BATCH_PATHS = ["/v1/batch", "/v1/import", "/api/public/apps/batch"]
+SINGLE_PATHS = [f"/v1/{kind}" for kind in sorted(KINDS)]
 TRACK = {"type": "track", "event": "Viewed", "userId": "u1", "messageId": "m1"}
 
 
@@ -88,6 +91,7 @@ def test_a_batch_is_taken_in_and_each_rejection_is_listed(key: str) -> None:
         ("/v1/identify", {"userId": "u1", "traits": {"a": 1}}, []),
         ("/v1/alias", {"userId": "u1", "previousId": "a1"}, []),
         ("/v1/import", {"batch": [TRACK]}, ["Viewed"]),
+        ("/api/public/apps/batch", {"batch": [TRACK]}, ["Viewed"]),
     ],
 )
 def test_each_call_has_its_address(
@@ -138,7 +142,7 @@ def test_a_revoked_key_ends_when_the_cache_does(
 
 
 def test_other_methods_are_405_in_json() -> None:
-    for path in ("/v1/batch", "/v1/track"):
+    for path in (*BATCH_PATHS, *SINGLE_PATHS):
         response = Client().get(path)
         assert (response.status_code, response["Allow"]) == (405, "POST")
         assert response.json()["code"] == "method_not_allowed"
@@ -166,11 +170,57 @@ def test_other_methods_are_405_in_json() -> None:
 def test_a_bad_body_is_refused_whole(
     _case: str, body: bytes, status: int, code: str, path: str, key: str
 ) -> None:
-    response = post("/v1/batch", body, basic(key))
+    for address in BATCH_PATHS:
+        response = post(address, body, basic(key))
+        answer = response.json()
+        assert response.status_code == status
+        assert (answer["code"], answer["path"]) == (code, path)
+        assert set(answer) == {"code", "path", "message", "detail"}
+    assert not Contact.objects.exists()
+
+
+@pytest.mark.parametrize("address", SINGLE_PATHS)
+@pytest.mark.parametrize(
+    ("_case", "said", "status", "code", "path"),
+    [
+        ("no JSON", b"{", 400, "invalid_json", ""),
+        ("a list", b"[]", 400, "invalid_type", ""),
+        ("NaN", b'{"userId":NaN}', 400, "not_a_number", "userId"),
+        ("a float as id", b'{"userId":1.5}', 400, "invalid_type", "userId"),
+        ("no object", b'{"userId":"u","context":5}', 400, "invalid_type", "context"),
+        (
+            "a null character",
+            rb'{"userId":"u","context":{"a":["\u0000"]}}',
+            400,
+            "null_character",
+            "context.a[0]",
+        ),
+        (
+            "half a pair",
+            rb'{"userId":"u","context":{"a":"\ud800"}}',
+            400,
+            "lone_surrogate",
+            "context.a",
+        ),
+        (
+            "no time",
+            b'{"userId":"u","originalTimestamp":"soon"}',
+            400,
+            "invalid_timestamp",
+            "originalTimestamp",
+        ),
+        ("deep", b'{"a":' + b"[" * 20_000, 400, "too_deep", ""),
+        ("33 kB", b'"' + b"x" * 33_000 + b'"', 413, "event_too_large", ""),
+    ],
+)
+def test_a_bad_call_is_refused_at_each_address(
+    address: str, _case: str, said: bytes, status: int, code: str, path: str, key: str
+) -> None:
+    response = post(address, said, basic(key))
     answer = response.json()
-    assert response.status_code == status
-    assert (answer["code"], answer["path"]) == (code, path)
-    assert set(answer) == {"code", "path", "message", "detail"}
+    assert (response.status_code, answer["code"]) == (status, code)
+    assert answer["path"] == path
+    assert not Contact.objects.exists()
 
 
 def test_a_bad_single_call_is_400_with_its_path(key: str) -> None:

@@ -132,6 +132,53 @@ def test_a_time_ahead_is_cut_to_five_minutes_and_flagged() -> None:
 
 
 @pytest.mark.parametrize(
+    ("times", "minute"),
+    [
+        ('"timestamp":"2026-03-04T11:01:00Z"', 1),
+        ('"timestamp":null,"originalTimestamp":"2026-03-04T11:02:00Z"', 2),
+        (
+            '"timestamp":"2026-03-04T11:01:00Z",'
+            '"originalTimestamp":"2026-03-04T11:02:00Z"',
+            1,
+        ),
+        ('"timestamp":null,"originalTimestamp":null', 60),
+        ('"sentAt":"2026-03-04T11:02:00Z"', 60),
+    ],
+)
+def test_the_clock_of_the_call_is_read_wherever_it_stands(
+    times: str, minute: int
+) -> None:
+    item = f'{{"type":"track","event":"a","userId":"u",{times}}}'
+    (parsed,) = parse(item.encode()).items
+    assert parsed.occurred_at == NOON - timedelta(hours=1) + timedelta(minutes=minute)
+
+
+@pytest.mark.parametrize(
+    ("said", "traits"),
+    [
+        ('"context":{"traits":{"plan":"pro"}}', {"plan": "pro"}),
+        (
+            '"traits":{"plan":"max"},"context":{"traits":{"plan":"pro","seats":2}}',
+            {"plan": "max", "seats": 2},
+        ),
+        ('"traits":null,"context":{"traits":"none"}', {}),
+    ],
+)
+def test_an_identify_may_carry_its_traits_in_the_context(
+    said: str, traits: dict[str, object]
+) -> None:
+    (parsed,) = parse(f'{{"type":"identify","userId":"u",{said}}}'.encode()).items
+    assert parsed.traits == traits
+
+
+def test_traits_in_the_context_of_an_event_change_nobody() -> None:
+    (parsed,) = parse(
+        b'{"type":"track","event":"a","userId":"u","context":{"traits":{"a":1}}}'
+    ).items
+    assert (parsed.traits, parsed.context) == ({}, {"traits": {"a": 1}})
+
+
+@pytest.mark.parametrize(
     ("_case", "body", "status", "code", "path"),
     [
         ("utf-16", '{"batch":[]}'.encode("utf-16"), 400, "invalid_utf8", ""),
