@@ -43,6 +43,11 @@ class Reason(enum.StrEnum):
     APPROVAL = "approval"
 
     @property
+    def words(self) -> str:
+        """A label of a few words, for lists and filters."""
+        return WORDS[self]
+
+    @property
     def sentence(self) -> str:
         """What happened and what to do, in plain English for staff."""
         return SENTENCES[self]
@@ -57,6 +62,35 @@ class Reason(enum.StrEnum):
         """The line of a report under which an ended delivery is counted."""
         return RUNGS[self][0]
 
+
+WORDS: Final[dict[Reason, str]] = {
+    Reason.NO_CONSENT: "Has not agreed",
+    Reason.SUPPRESSED: "On the suppression list",
+    Reason.NO_ADDRESS: "No device or address",
+    Reason.PERMISSION_DENIED: "Notifications switched off",
+    Reason.QUIET_HOURS: "Quiet hours",
+    Reason.CAPPED: "Frequency cap reached",
+    Reason.COOLDOWN: "Too soon after another",
+    Reason.OUTRANKED: "Another message came first",
+    Reason.REPEATED: "Said before",
+    Reason.EXIT_GOAL: "Goal reached already",
+    Reason.EXIT_EVENT: "Exit event happened",
+    Reason.LEFT_AUDIENCE: "Left the audience",
+    Reason.PAUSED: "Stopped by staff",
+    Reason.SWITCH_OFF: "Kill switch is off",
+    Reason.PROFILE_ERASED: "Profile erased",
+    Reason.MERGED: "Merged into another profile",
+    Reason.MINOR: "Too young",
+    Reason.TEMPLATE_MISSING_VALUE: "A value is missing",
+    Reason.TEMPLATE_ERROR: "Text could not be made",
+    Reason.TOO_LONG: "Too long",
+    Reason.LINK_REFUSED: "Link not allowed",
+    Reason.DEAD_ADDRESS: "App removed",
+    Reason.PROVIDER_REFUSED: "Refused by the provider",
+    Reason.PROVIDER_CONFIG: "Sender is set up wrongly",
+    Reason.OFFER_OVER: "Offer is over",
+    Reason.APPROVAL: "Not approved",
+}
 
 SENTENCES: Final[dict[Reason, str]] = {
     Reason.NO_CONSENT: (
@@ -192,3 +226,14 @@ RUNGS: Final[dict[Reason, tuple[Rung, ...]]] = {
     Reason.OFFER_OVER: ("cancelled",),
     Reason.APPROVAL: ("cancelled", "deferred"),
 }
+
+
+def find_reason(name: str) -> Reason | None:
+    """None where there is none, or one of a later version."""
+    return Reason(name) if name in Reason.__members__.values() else None
+
+
+def name_reason(name: str) -> str:
+    """A label for people; a name of a later version is its own."""
+    reason = find_reason(name)
+    return reason.words if reason else name.replace("_", " ").capitalize()

@@ -195,8 +195,8 @@ def _tell_reasons() -> list[str]:
         "",
         "Why a message was not sent, or not yet. A report counts it at the first rung.",
         "",
-        *_head("Reason", "Rungs", "What staff read"),
-        *(_row(f"`{r}`", ", ".join(r.rungs), r.sentence) for r in Reason),
+        *_head("Reason", "In words", "Rungs", "What staff read"),
+        *(_row(f"`{r}`", r.words, ", ".join(r.rungs), r.sentence) for r in Reason),
         "",
     ]
 

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
 from crm.bell import ring_on_commit
+from notifications.admin.campaign_checks import describe_checks
 from notifications.admin.campaign_page import describe_page, find_campaign
 from notifications.campaigns.checklist import check_campaign
 from notifications.campaigns.launch import (
@@ -26,12 +27,19 @@ def show_check(model_admin: Any, request: HttpRequest, pk: int) -> HttpResponse:
     """Errors that block, warnings to look at, whom it reaches, and the button."""
     campaign = find_campaign(model_admin, request, pk)
     checklist = check_campaign(campaign)
+    page = describe_page(model_admin, request, campaign, "check")
+    may_change = page["may_change"]
     return render(
         request,
         "notifications/check.html",
         {
-            **describe_page(model_admin, request, campaign, "check"),
-            "checklist": checklist,
+            **page,
+            "errors": describe_checks(
+                campaign, checklist.errors, may_change=may_change
+            ),
+            "warnings": describe_checks(
+                campaign, checklist.warnings, may_change=may_change
+            ),
             "reach": checklist.reach,
             "summary": describe_campaign(campaign),
             "is_draft": campaign.state == Campaign.State.DRAFT,

@@ -125,8 +125,9 @@ def show_audience(model_admin: Any, request: HttpRequest) -> HttpResponse:
         else PurposeClass.PROMOTIONAL,
         channel=Channel.PUSH,
     )
-    context = {"reach": read_reach(version)}
-    return render(request, "notifications/_audience.html", context)
+    needs_topic = version.purpose_class == PurposeClass.PROMOTIONAL
+    reach = None if needs_topic and not version.topic_id else read_reach(version)
+    return render(request, "notifications/_audience.html", {"reach": reach})
 
 
 def read_reach(version: CampaignVersion) -> Reach:

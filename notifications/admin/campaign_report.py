@@ -20,7 +20,8 @@ from notifications.analytics.definitions import DEFINITIONS
 from notifications.analytics.figures import CampaignReport
 from notifications.analytics.metrics import campaign_report, daily_series
 from notifications.campaigns.summary import describe_campaign, describe_period
-from notifications.models import Campaign
+from notifications.models import Campaign, Delivery
+from notifications.reasons import name_reason
 
 # Seconds between two looks at a live campaign.
 QUICK_S = 2
@@ -116,7 +117,8 @@ def list_reasons(report: CampaignReport) -> list[dict[str, Any]]:
     return [
         {
             "state": item.state,
-            "reason": item.reason.replace("_", " "),
+            "state_name": Delivery.State(item.state).label,
+            "reason": name_reason(item.reason),
             "sentence": item.sentence,
             "count": item.count,
             "url": list_url(report.campaign_id, state=item.state, reason=item.reason),

@@ -13,8 +13,8 @@ from crm.models import Contact
 from notifications.admin.charts import build_day_chart
 from notifications.analytics.figures import Overview
 from notifications.analytics.metrics import overview
-from notifications.delivery.explain import name_reason
-from notifications.models import Campaign, Sender, Switch
+from notifications.models import Campaign, Delivery, Sender, Switch
+from notifications.reasons import name_reason
 from segments.models import Segment
 
 PERIODS_DAYS = (7, 30)
@@ -75,6 +75,7 @@ def list_skips(figures: Overview) -> list[dict[str, Any]]:
             "name": name_reason(item.reason),
             "reason": item.reason,
             "state": item.state,
+            "state_name": Delivery.State(item.state).label,
             "sentence": item.sentence,
             "count": item.count,
         }

@@ -23,13 +23,10 @@ from notifications.admin.filters import (
     SourceFilter,
     StateFilter,
 )
-from notifications.delivery.explain import (
-    explain_delivery,
-    list_moments,
-    name_reason,
-)
+from notifications.delivery.explain import explain_delivery, list_moments
 from notifications.delivery.quarantine import drop_quarantined, retry_quarantined
 from notifications.models import Delivery, RenderedMessage
+from notifications.reasons import name_reason
 
 # States as unfold's labels colour them.
 LABELS = {
@@ -42,6 +39,8 @@ LABELS = {
     "pending": "info",
     "claimed": "info",
     "sending": "info",
+    "cancelled": "neutral",
+    "held_out": "neutral",
 }
 RIGHT = "notifications.change_delivery"
 
@@ -80,7 +79,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
 
     @display(description="Reason")
     def shown_reason(self, row: Delivery) -> str:
-        return cut_cell(row.detail or name_reason(row.reason).capitalize()) or "–"
+        return cut_cell(row.detail or name_reason(row.reason)) or "–"
 
     @display(description="Reached")
     def shown_rung(self, row: Delivery) -> str:

@@ -8,7 +8,6 @@ from django.contrib.admin import SimpleListFilter
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from notifications.delivery.explain import name_reason
 from notifications.models import Campaign, Delivery
 from notifications.reasons import Reason
 
@@ -39,7 +38,7 @@ class ReasonFilter(ColumnFilter):
     parameter_name = column = "reason"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[Any]:
-        return [(reason.value, name_reason(reason).capitalize()) for reason in Reason]
+        return [(reason.value, reason.words) for reason in Reason]
 
 
 class SourceFilter(ColumnFilter):

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from notifications.content.checks import PREVIEW_CUTS
+from notifications.content.checks import PLATFORM_NAMES, PREVIEW_CUTS
 from notifications.content.text import count_graphemes, cut_graphemes
-
-NAMES = {"ios": "iPhone", "android": "Android"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ def build_screens(title: str, body: str) -> list[LockScreen]:
     return [
         LockScreen(
             platform,
-            NAMES[platform],
+            PLATFORM_NAMES[platform],
             split_text(title, cuts["title"]),
             split_text(body, cuts["body"]),
             cuts["title"],

@@ -28,6 +28,7 @@ PREVIEW_CUTS = {
     "ios": {"title": 50, "body": 178},
     "android": {"title": 45, "body": 49},
 }
+PLATFORM_NAMES = {"ios": "iPhone", "android": "Android"}
 
 # A trait that all but this share have is still missing for somebody.
 FULL_COVERAGE = 1.0
@@ -66,7 +67,14 @@ def check_push(
     if any(check.code.startswith("template_") for check in found):
         return found
     found += _check_fallbacks(content, coverage)
-    found += _check_samples(content, samples, rules, limits)
+    told = {(check.path, check.message.partition(" ")[0]) for check in found}
+    found += (
+        check
+        for check in _check_samples(content, samples, rules, limits)
+        # That a sample lacks it is said already, with the share of all who do.
+        if (check.path, check.message.partition(" ")[0]) not in told
+        or check.code != "template_missing_value"
+    )
     return found
 
 
@@ -77,14 +85,19 @@ def check_locales(
     if default not in available:
         message = f"The default language {default} has no text."
         return [Check("error", "missing_default_locale", message, "locales")]
-    found: list[Check] = []
+    others: dict[str, list[tuple[str, int]]] = {}
     for locale, count in sorted(wanted.items(), key=lambda item: -item[1]):
         best = choose_locale(locale, available, default)
-        if not locale or _read_language(locale) == _read_language(best):
-            continue
-        message = f"{count:,} contacts read {locale} and would get {best}."
-        found.append(Check("warning", "missing_locale", message, "locales"))
-    return found
+        if locale and _read_language(locale) != _read_language(best):
+            others.setdefault(best, []).append((locale, count))
+    return [_tell_missing(best, readers) for best, readers in others.items()]
+
+
+def _tell_missing(best: str, readers: list[tuple[str, int]]) -> Check:
+    total = sum(count for _, count in readers)
+    named = ", ".join(f"{locale} {count:,}" for locale, count in readers)
+    message = f"{total:,} contacts read another language and would get {best}: {named}."
+    return Check("warning", "missing_locale", message, "locales")
 
 
 def _read_language(locale: str) -> str:
@@ -176,9 +189,14 @@ def _check_fallbacks(
             share = None if coverage is None else coverage.get(name, 0.0)
             if share is not None and share >= FULL_COVERAGE:
                 continue
-            lost = "some contacts" if share is None else f"{1 - share:.1%} of contacts"
-            message = f"{value.path} has no fallback: {lost} will get nothing."
+            message = f"{value.path} has no fallback: {_tell_lost(share)} get nothing."
             yield Check("warning", "no_fallback", message, path, value.line)
+
+
+def _tell_lost(share: float | None) -> str:
+    if share is None:
+        return "some contacts will"
+    return f"{1 - share:.1%} of contacts will" if share else "nobody has it, so all"
 
 
 def _check_samples(
@@ -225,7 +243,8 @@ def _check_previews(shown: Mapping[str, str]) -> Iterator[Check]:
     for platform, cuts in PREVIEW_CUTS.items():
         for path, cut in cuts.items():
             if text.count_graphemes(shown[path]) > cut:
-                message = f"On {platform} only about {cut} characters show at first."
+                name = PLATFORM_NAMES[platform]
+                message = f"On {name} only about {cut} characters show at first."
                 yield Check("warning", f"{platform}_cut", message, path)
 
 

@@ -11,6 +11,7 @@ from django.db import connection
 
 from crm.models.device import TOKEN_LIFE_DAYS, Device
 from notifications.models import CampaignVersion
+from notifications.reasons import name_reason
 from preferences.permission import permissions_for
 
 # Consent is asked of so many; a larger audience is judged by these.
@@ -52,6 +53,10 @@ class Reach:
     reasons: tuple[tuple[str, int], ...]
     is_estimate: bool = False
     is_cut: bool = False
+
+    @property
+    def in_words(self) -> list[tuple[str, int]]:
+        return [(name_reason(reason), count) for reason, count in self.reasons]
 
 
 def measure_reach(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from notifications.models import Delivery
-from notifications.reasons import Reason
+from notifications.reasons import find_reason
 
 State = Delivery.State
 HEADLINES = {
@@ -21,6 +21,17 @@ HEADLINES = {
     State.CANCELLED: "Cancelled",
     State.HELD_OUT: "Held out on purpose, to measure what the message changes",
     State.QUARANTINED: "Set aside: it stopped a worker three times",
+}
+
+# What to do about an end that has no reason beside it.
+ADVICE = {
+    State.UNKNOWN: "A promotional message is not sent twice. If the phone reports on "
+    "it, it counts as sent.",
+    State.EXPIRED: "Give the campaign more time in “Makes sense for”, or look whether "
+    "sending was stopped or late.",
+    State.HELD_OUT: "Nothing to do: they are compared with those who got it.",
+    State.QUARANTINED: "The worker's log says what stopped it. Try again once that is "
+    "mended, or drop it.",
 }
 
 
@@ -47,17 +58,9 @@ def explain_delivery(row: Delivery) -> Answer:
     if row.state == State.PENDING and row.due_at:
         headline = f"{headline}: due {row.due_at:%-d %b %Y, %H:%M} UTC"
     elif reason is not None:
-        headline = f"{headline}: {name_reason(reason)}"
-    return Answer(headline, row.detail, reason.sentence if reason else "")
-
-
-def find_reason(name: str) -> Reason | None:
-    """None where there is none, or one of a later version."""
-    return Reason(name) if name in Reason.__members__.values() else None
-
-
-def name_reason(reason: str) -> str:
-    return str(reason).replace("_", " ")
+        headline = f"{headline}: {reason.words[0].lower()}{reason.words[1:]}"
+    advice = reason.sentence if reason else ADVICE.get(State(row.state), "")
+    return Answer(headline, row.detail, advice)
 
 
 def list_moments(row: Delivery) -> list[Moment]:

@@ -2,7 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from notifications.reasons import RUNGS, SENTENCES, Reason
+from notifications.reasons import (
+    RUNGS,
+    SENTENCES,
+    WORDS,
+    Reason,
+    find_reason,
+    name_reason,
+)
 
 # As `decisions.md` (Delivery, Reasons) names them: a reason is stored in rows, so that
 # a name may be added but never changed.
@@ -20,6 +27,7 @@ def test_reasons_are_the_ones_that_rows_hold() -> None:
 
 def test_each_reason_has_a_sentence_and_a_rung() -> None:
     assert set(SENTENCES) == set(Reason)
+    assert set(WORDS) == set(Reason)
     assert set(RUNGS) == set(Reason)
 
 
@@ -31,6 +39,22 @@ def test_sentence_reads_as_plain_english(reason: Reason) -> None:
     assert "_" not in sentence
     # What happened, and what to do.
     assert sentence.count(". ") >= 1
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_a_label_is_a_few_words_of_its_own(reason: Reason) -> None:
+    words = reason.words
+    assert words[0].isupper()
+    assert not words.endswith(".")
+    assert len(words) <= 30
+    assert list(WORDS.values()).count(words) == 1
+
+
+def test_a_reason_of_a_later_version_is_still_named() -> None:
+    assert name_reason("dead_address") == "App removed"
+    assert name_reason("too_many_moons") == "Too many moons"
+    assert name_reason("") == ""
+    assert find_reason("too_many_moons") is None
 
 
 def test_sentences_differ() -> None:

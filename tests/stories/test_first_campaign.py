@@ -233,6 +233,6 @@ def test_a_first_campaign_from_login_to_conversion_to_opt_out(
     launch(page, second)
     assert wait_until(lambda: count(client, second)["skipped"] == 1, timeout_s=WAIT_S)
     page.goto(f"{second}/report/")
-    expect(page.locator("body")).to_contain_text("no consent")
+    expect(page.locator("body")).to_contain_text("Has not agreed")
     page.goto(f"{site}/sandbox/")
     expect(page.locator("body")).not_to_contain_text("Once more")

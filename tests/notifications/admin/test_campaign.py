@@ -362,6 +362,18 @@ def test_the_reach_follows_what_the_form_says(admin_client: Client) -> None:
     make_reachable()
     make_contact()
     url = "/admin/notifications/campaign/audience/"
-    assert "<b" in admin_client.get(url).content.decode()
+    topic = make_topic()
+    assert "<b" in admin_client.get(f"{url}?topic={topic.pk}").content.decode()
     for query in ("?segment=999", "?segment=x", "?topic=99999", "?topic=x"):
         assert admin_client.get(url + query).status_code in (200, 404), query
+
+
+def test_without_a_topic_the_form_asks_for_one_instead_of_counting(
+    admin_client: Client,
+) -> None:
+    make_reachable()
+    url = "/admin/notifications/campaign/audience/"
+    assert "Choose a topic" in admin_client.get(url).content.decode()
+    served = admin_client.get(f"{url}?purpose_class=transactional").content.decode()
+    assert "Choose a topic" not in served
+    assert "people" in served

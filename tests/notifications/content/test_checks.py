@@ -99,9 +99,9 @@ def test_too_many_buttons_block() -> None:
     ("_case", "coverage", "expected"),
     [
         ("all have it", {"city": 1.0}, None),
-        ("most have it", {"city": 0.875}, "12.5% of contacts"),
-        ("nobody knows", {}, "100.0% of contacts"),
-        ("not measured", None, "some contacts"),
+        ("most have it", {"city": 0.875}, "12.5% of contacts will"),
+        ("nobody knows", {}, "nobody has it, so all"),
+        ("not measured", None, "some contacts will"),
     ],
 )
 def test_tokens_without_fallback_say_who_gets_nothing(
@@ -111,7 +111,7 @@ def test_tokens_without_fallback_say_who_gets_nothing(
 
     found = check_push(content, coverage=coverage, rules=RULES)
 
-    message = f"customer.city has no fallback: {expected} will get nothing."
+    message = f"customer.city has no fallback: {expected} get nothing."
     line = Check("warning", "no_fallback", message, "body", 2)
     assert found == ([line] if expected else [])
 
@@ -138,6 +138,18 @@ def test_samples_show_what_only_values_can() -> None:
     ]
 
 
+def test_a_value_that_samples_lack_is_told_once_with_its_share() -> None:
+    content = make_good(body="{{ customer.note }} {{ event.url }}")
+    samples: list[dict[str, object]] = [{"customer": {"note": "a"}}, {"customer": {}}]
+
+    found = check_push(content, coverage={"note": 0.5}, samples=samples, rules=RULES)
+
+    assert [(c.code, c.message.partition(" ")[0]) for c in found] == [
+        ("no_fallback", "customer.note"),
+        ("template_missing_value", "event.url"),
+    ]
+
+
 def test_a_template_that_leaves_samples_out_says_so() -> None:
     content = make_good(body="{% abort 'sold out' %}")
 
@@ -157,9 +169,8 @@ def test_languages_nobody_wrote_are_told() -> None:
         (
             "warning",
             "missing_locale",
-            "1,200 contacts read de-AT and would get en.",
+            "1,203 contacts read another language and would get en: de-AT 1,200, fr 3.",
         ),
-        ("warning", "missing_locale", "3 contacts read fr and would get en."),
     ]
 
 

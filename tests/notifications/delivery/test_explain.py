@@ -23,7 +23,11 @@ WAITS = {"due_at": NOON, "expires_at": NOON + timedelta(days=1), "created_at": N
             {"state": "pending"},
             "Waits for its turn: due 4 Mar 2026, 12:00 UTC",
         ),
-        ("skipped", {"state": "skipped", "reason": "capped"}, "Not sent: capped"),
+        (
+            "skipped",
+            {"state": "skipped", "reason": "capped"},
+            "Not sent: frequency cap reached",
+        ),
         ("sent", {"state": "sent"}, "Sent"),
         ("later's", {"state": "failed", "reason": "new_one"}, "Failed"),
     ],
@@ -39,6 +43,11 @@ def test_an_answer_gives_the_facts_and_what_to_do() -> None:
     answer = explain_delivery(row)
     assert answer.detail == "until 08:00"
     assert answer.advice == Reason.QUIET_HOURS.sentence
+
+
+@pytest.mark.parametrize("state", ["unknown", "expired", "held_out", "quarantined"])
+def test_an_end_without_a_reason_still_says_what_to_do(state: str) -> None:
+    assert explain_delivery(Delivery(**WAITS, state=state)).advice.endswith(".")
 
 
 def test_every_state_can_be_told() -> None:
