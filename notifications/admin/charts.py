@@ -71,7 +71,8 @@ def build_day_chart(days: Sequence[Day]) -> dict[str, str]:
                 # A line of one day would be invisible without its point.
                 "pointRadius": 3 if len(days) < 3 else 0,
                 "pointHoverRadius": 4,
-                "tension": 0.25,
+                # Never above or below the figures between two days.
+                "cubicInterpolationMode": "monotone",
             }
             for name, label, colour in SERIES
         ],
