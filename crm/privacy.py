@@ -5,12 +5,16 @@ The holder of the port `personal_data` for events, devices and identifiers.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 
 from crm.models import Contact, Device, Event, Identifier, PendingEvent
+from crm.models.audit import record_audit
+from crm.ports.personal_data import personal_data_holders
 
 
 class CrmHolder:
@@ -92,3 +96,28 @@ class CrmHolder:
             updated_at=now,
         )
         return counts
+
+
+@transaction.atomic
+def erase_contact(contact: Contact, *, actor: Any, reason: str = "") -> dict[str, int]:
+    """Remove or unname all that is kept about a contact and those merged into it.
+
+    Every holder erases its part; the contact's row stays, emptied, so that reports
+    add up. Messages that wait are cancelled. Answers counts by model; the same twice
+    erases nothing and writes nothing.
+    """
+    cluster = Contact.objects.filter(canonical=contact).values_list("pk", flat=True)
+    ids = sorted([contact.pk, *cluster])
+    locked = {row.pk: row for row in Contact.objects.lock_in_order(ids)}
+    if contact.pk not in locked or locked[contact.pk].erased_at is not None:
+        return {}
+    counts: Counter[str] = Counter()
+    for pk in ids:
+        for holder in personal_data_holders():
+            counts.update(holder.erase(pk))
+    # Read again: the trail must not keep the name.
+    contact.refresh_from_db()
+    record_audit(
+        actor=actor, action="erased", on=contact, changes=dict(counts), reason=reason
+    )
+    return dict(counts)

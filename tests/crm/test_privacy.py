@@ -10,7 +10,7 @@ from django.apps import apps
 from crm.events.merge import MergeRefused, merge_contacts
 from crm.models import AuditEntry, Contact, Device, Event, Identifier
 from crm.ports.personal_data import personal_data_holders
-from crm.privacy import CrmHolder
+from crm.privacy import CrmHolder, erase_contact
 from tests.factories import make_contact, make_device, make_event
 
 pytestmark = pytest.mark.django_db
@@ -79,3 +79,18 @@ def test_a_contact_merged_twice_is_one_hop_from_home() -> None:
     for source, target in ((third, first), (first, third), (third, third)):
         with pytest.raises(MergeRefused):
             merge_contacts(source_id=source.pk, target_id=target.pk, actor="test")
+
+
+def test_erasing_takes_those_merged_in_and_happens_once() -> None:
+    old, ada = make_contact("old", email="old@b.co"), make_contact("ada")
+    merge_contacts(source_id=old.pk, target_id=ada.pk, actor="test")
+    make_event(ada)
+    counts = erase_contact(ada, actor="api:apr_1", reason="asked")
+    assert (counts["crm.event"], counts["crm.contact"]) == (1, 2)
+    for contact in (old, ada):
+        contact.refresh_from_db()
+        assert (contact.email, contact.traits) == ("", {})
+        assert contact.erased_at is not None
+    assert erase_contact(ada, actor="api:apr_1") == {}
+    [deed] = AuditEntry.objects.filter(action="erased")
+    assert (deed.actor_name, deed.reason) == ("api:apr_1", "asked")
