@@ -13,9 +13,12 @@ from django.db import transaction
 
 from crm.events.devices import DeviceRow, register_device
 from crm.events.ingest import record_events
+from crm.events.merge import merge_contacts
 from crm.events.schema import Item
-from crm.models import Contact, Device, Identifier
+from crm.models import Contact, Device, Identifier, PendingEvent
 from crm.models.audit import record_audit
+from crm.models.ids import make_uuid7
+from crm.ports.facts import DEVICE_CHANGED
 
 
 @transaction.atomic
@@ -96,7 +99,48 @@ def save_device(
     row = DeviceRow(
         contact_id=contact.pk, token=token, platform=platform, seen_at=at, **known
     )
+    leave_pending(contact, at)
     return register_device(row)
+
+
+@transaction.atomic
+def remove_device(contact: Contact, *, token: str, at: datetime) -> bool:
+    """This contact's device is reached no more; False where it was none of theirs.
+
+    The row stays, so that an older registration that comes late changes nothing.
+    """
+    Contact.objects.lock_in_order([contact.pk])
+    mine = Device.objects.filter(contact=contact, token=token)
+    removed = mine.exclude(state=Device.State.GONE).update(
+        state=Device.State.GONE, gone_at=at
+    )
+    if removed:
+        leave_pending(contact, at)
+    return bool(removed)
+
+
+def leave_pending(contact: Contact, at: datetime) -> None:
+    """A row that has the contact's segments judged once more."""
+    PendingEvent.objects.create(
+        event_id=make_uuid7(), occurred_at=at, contact=contact, name=DEVICE_CHANGED
+    )
+
+
+@transaction.atomic
+def link_visitor(contact: Contact, anonymous_id: str, *, actor: Any) -> None:
+    """What was done under this anonymous id is this contact's, from now on too.
+
+    An id that leads to somebody who is known otherwise is left alone.
+    """
+    kind = Identifier.Kind.ANONYMOUS_ID
+    row, is_new = Identifier.objects.select_related("contact").get_or_create(
+        kind=kind, value=anonymous_id, defaults={"contact": contact}
+    )
+    visitor = row.contact
+    is_known = visitor.external_id or visitor.email or visitor.canonical_id
+    if is_new or is_known or visitor.pk == contact.pk:
+        return
+    merge_contacts(source_id=visitor.pk, target_id=contact.pk, actor=actor)
 
 
 def diff_traits(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,8 @@ urlpatterns = [
     path("", include("preferences.urls")),
     path("", include("segments.urls")),
     path("", include("notifications.urls")),
+    # After those of consent: an id in them may hold slashes.
+    path("", include("crm.api.customerio_urls")),
     # Last: what no app answers is JSON here, whatever DEBUG says.
     re_path(r"^(?:api|v1)/", answer_not_found),
 ]

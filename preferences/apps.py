@@ -13,13 +13,14 @@ class PreferencesConfig(AppConfig):
         from crm.ports.personal_data import register_holder
         from crm.ports.purposes import register_purposes
         from crm.ports.timeline import register_timeline
-        from preferences.effects import ConsentEffects
+        from preferences.effects import ConsentEffects, SuppressionEffects
         from preferences.facts import ConsentSource
         from preferences.personal_data import ConsentHolder
         from preferences.purposes import ConsentPurposes
         from preferences.timeline import ConsentTimeline
 
         register_effects(ConsentEffects())
+        register_effects(SuppressionEffects())
         register_facts(ConsentSource())
         register_holder(ConsentHolder())
         register_timeline(ConsentTimeline())

@@ -1,4 +1,4 @@
-"""Port `effects`: opt-outs and choices that arrive as events or traits.
+"""Port `effects`: opt-outs, choices and stops that arrive as events or traits.
 
 Runs inside the ingest transaction, so that the word is before or after a gate.
 A late one yields to what the person said since.
@@ -11,10 +11,12 @@ from typing import Any
 
 from django.utils import timezone
 
-from crm.ports.effects import Effect
+from crm.models import Contact
+from crm.ports.effects import SUPPRESSED, UNSUPPRESSED, Effect
 from preferences.consent import Choice, Evidence, Statement, record_statements
-from preferences.models import PreferenceCenter, Topic
+from preferences.models import PreferenceCenter, Suppression, Topic
 from preferences.shapes import ShapeError, read_json_choices
+from preferences.suppressions import lift_suppression, suppress_contact
 
 UNSUBSCRIBED = "unsubscribed"
 CHOICES = "cio_subscription_preferences"
@@ -43,6 +45,35 @@ class ConsentEffects:
                     Statement(effect.contact_id, changes, evidence, is_dated=True)
                 )
         record_statements(statements, center=center)
+
+
+class SuppressionEffects:
+    """`User Suppressed` stops every channel; `User Unsuppressed` lifts that stop,
+    and leaves those of bounces, complaints and staff."""
+
+    event_names = frozenset({SUPPRESSED, UNSUPPRESSED})
+    trait_names: frozenset[str] = frozenset()
+
+    def apply(self, effects: Sequence[Effect]) -> None:
+        people = Contact.objects.in_bulk({effect.contact_id for effect in effects})
+        for effect in effects:
+            apply_stop(people[effect.contact_id], effect)
+
+
+def apply_stop(contact: Contact, effect: Effect) -> None:
+    now, actor = timezone.now(), f"event:{effect.source}"
+    if effect.name == SUPPRESSED:
+        suppress_contact(
+            contact,
+            channel="",
+            reason=Suppression.Reason.REQUESTED,
+            at=now,
+            actor=actor,
+        )
+        return
+    requested = Suppression.objects.live().of_contacts([contact.pk])
+    for row in requested.filter(reason=Suppression.Reason.REQUESTED):
+        lift_suppression(row, at=now, actor=actor)
 
 
 def read_effect_choices(effect: Effect, topics: Sequence[Topic]) -> list[Choice]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from preferences import api, views
+from crm.api.foreign import open_route
+from preferences import api, customerio, views
 
 app_name = "preferences"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -21,5 +22,13 @@ urlpatterns: list[URLPattern | URLResolver] = [
         "api/contacts/<uuid:uuid>/preference-link/",
         api.PreferenceLinkView.as_view(),
         name="api-link",
+    ),
+    path(
+        "api/v1/customers/<path:identifier>/suppress",
+        open_route(post=customerio.suppress),
+    ),
+    path(
+        "api/v1/customers/<path:identifier>/unsuppress",
+        open_route(post=customerio.unsuppress),
     ),
 ]

@@ -12,6 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+# Customer.io's names for the events that stop and release a person.
+SUPPRESSED = "User Suppressed"
+UNSUPPRESSED = "User Unsuppressed"
+
 
 @dataclass(frozen=True, slots=True)
 class Effect:

@@ -17,9 +17,10 @@ from django.db import transaction
 from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce, Least
 
+from crm.events.addresses import name_person
 from crm.events.ingest import record_events
 from crm.events.schema import Item
-from crm.models import Contact, Identifier
+from crm.models import Contact
 from notifications.analytics.conversions import match_delivery
 from notifications.models import Delivery, Engagement, RenderedMessage
 
@@ -195,7 +196,7 @@ def _write_rungs(delivery: Delivery, fresh: Sequence[Engagement]) -> None:
 
 
 def _build_events(delivery: Delivery, rows: Sequence[Engagement]) -> list[Item]:
-    user_id, anonymous_id = _find_name(delivery.contact)
+    user_id, anonymous_id = name_person(delivery.contact)
     text = _read_text(delivery)
     return [
         Item(
@@ -236,24 +237,6 @@ def build_message_id(delivery_id: uuid.UUID, kind: str, client_id: str) -> str:
         return plain
     digest = hashlib.sha256(client_id.encode()).hexdigest()[:40]
     return f"{delivery_id}:{kind}:{digest}"
-
-
-def _find_name(contact: Contact) -> tuple[str, str]:
-    """(external id, anonymous id), one of them empty: what leads to this contact.
-
-    Somebody known by e-mail alone gets a name of their own.
-    """
-    kinds = (Identifier.Kind.EXTERNAL_ID, Identifier.Kind.ANONYMOUS_ID)
-    named = contact.identifiers.filter(kind__in=kinds).order_by("-kind", "pk").first()
-    if named is None:
-        named = Identifier.objects.create(
-            contact=contact,
-            kind=Identifier.Kind.ANONYMOUS_ID,
-            value=f"contact:{contact.uuid}",
-        )
-    if named.kind == Identifier.Kind.EXTERNAL_ID:
-        return named.value, ""
-    return "", named.value
 
 
 def _read_text(delivery: Delivery) -> Mapping[str, Any]:

@@ -46,6 +46,7 @@ class Suppression(models.Model):
         COMPLAINT = "complaint", "Reported as spam"
         INVALID = "invalid", "Address is invalid"
         MANUAL = "manual", "Stopped by staff"
+        REQUESTED = "requested", "Stopped over the API"
         IMPORTED = "imported", "Stopped in an earlier system"
         ERASED = "erased", "Asked to be forgotten"
 

@@ -27,7 +27,8 @@ EVERYBODY = " ".join(CALLERS)
 READERS = "read admin root"
 WRITERS = "track admin root"
 STEERERS = "send admin root"
-INGEST = {"POST": "track admin"}
+TRACKERS = "track admin"
+INGEST = {"POST": TRACKERS}
 # Method → who gets past the door; whoever is not named is refused, and a method
 # that is not named succeeds for nobody.
 # A right call of each kind that ingest takes: a key in the body is read late.
@@ -48,6 +49,17 @@ TABLE: dict[str, dict[str, str]] = {
     "/v1/track": INGEST,
     # The signed word in the body is the key.
     "/v1/push/<delivery_id>/events": {"POST": EVERYBODY},
+    "/api/v1/customers/<identifier>": dict.fromkeys(("PUT", "DELETE"), TRACKERS),
+    "/api/v1/customers/<identifier>/events": INGEST,
+    "/api/v1/customers/<identifier>/devices": {"PUT": TRACKERS},
+    "/api/v1/customers/<identifier>/devices/<token>": {"DELETE": TRACKERS},
+    "/api/v1/customers/<identifier>/suppress": INGEST,
+    "/api/v1/customers/<identifier>/unsuppress": INGEST,
+    "/api/v1/events": INGEST,
+    "/api/v1/merge_customers": INGEST,
+    "/api/v2/entity": INGEST,
+    "/api/v2/batch": INGEST,
+    "/v1/customers": {"GET": "read admin"},
     "/api/schema/": {"GET": EVERYBODY},
     "/api/docs/": {"GET": EVERYBODY},
     "/api/contacts/": {"GET": READERS, "POST": WRITERS},

@@ -1,0 +1,576 @@
+"""Customer.io's Track API: each call becomes the rows it means, bad ones say why."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from crm import bell
+from crm.api import auth
+from crm.events.vocabulary import forget_written
+from crm.models import AuditEntry, Contact, Device, Event, Identifier, PendingEvent
+from preferences.centers import ensure_default_center
+from preferences.models import ConsentRecord, Suppression
+from preferences.suppressions import suppress_contact
+from tests.factories import (
+    make_api_key,
+    make_contact,
+    make_device,
+    make_event,
+    make_sender,
+)
+
+pytestmark = pytest.mark.django_db
+AT = 1_741_089_600  # 2025-03-04 12:00 UTC
+NOON = datetime(2025, 3, 4, 12, tzinfo=UTC)
+TAKEN = {"success": True, "accepted": 1, "duplicates": 0, "rejected": []}
+
+
+@pytest.fixture(autouse=True)
+def rings(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Rings of the bell; the broker is the outermost edge."""
+    heard: list[str] = []
+    monkeypatch.setattr(
+        bell.app, "send_task", lambda name, **options: heard.append(name)
+    )
+    auth.forget_keys()
+    forget_written()
+    yield heard
+    auth.forget_keys()
+    forget_written()
+
+
+class Caller:
+    """Speaks to the API with one key."""
+
+    def __init__(self, *scopes: str) -> None:
+        self.header = f"Bearer {make_api_key(*scopes)}"
+
+    def send(self, method: str, path: str, body: Any = b"") -> Any:
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        client = Client(raise_request_exception=False)
+        return client.generic(
+            method, path, raw, "application/json", HTTP_AUTHORIZATION=self.header
+        )
+
+    def do(self, method: str, path: str, body: Any = b"") -> Any:
+        answer = self.send(method, path, body)
+        assert answer.status_code == 200, answer.content
+        return answer.json()
+
+
+@pytest.fixture
+def api() -> Caller:
+    return Caller("track", "read")
+
+
+def test_identify_tells_a_profile_in_their_words(api: Caller) -> None:
+    body = {
+        "email": "Ada@Example.com",
+        "created_at": AT,
+        "plan": "pro",
+        "nickname": "",
+        "anonymous_id": "browser-1",
+        "_timestamp": AT,
+        "cio_relationships": {
+            "action": "add_relationships",
+            "relationships": [
+                {
+                    "identifiers": {"object_type_id": "1", "object_id": "acme"},
+                    "relationship_attributes": {"role": "owner"},
+                }
+            ],
+        },
+    }
+    assert api.do("PUT", "/api/v1/customers/ada", body)["accepted"] == 2
+    ada = Contact.objects.get()
+    assert ada.traits == {"email": "Ada@Example.com", "created_at": AT, "plan": "pro"}
+    assert ada.traits_at["plan"] == AT
+    assert (ada.external_id, ada.email) == ("ada", "Ada@Example.com")
+    assert set(ada.identifiers.values_list("kind", "value")) == {
+        ("external_id", "ada"),
+        ("anonymous_id", "browser-1"),
+        ("email", "ada@example.com"),
+    }
+    group = Event.objects.get()
+    assert (group.name, group.source) == ("$group", "customerio")
+    assert group.properties == {
+        "group_id": "acme",
+        "object_type_id": "1",
+        "traits": {"role": "owner"},
+    }
+
+
+def test_a_call_rings_the_bell(api: Caller, rings: list[str]) -> None:
+    api.do("PUT", "/api/v1/customers/ada", {})
+    ends = time.monotonic() + 5
+    while not rings and time.monotonic() < ends:
+        time.sleep(0.02)
+    assert rings
+
+
+def test_an_empty_attribute_is_removed_and_an_older_word_yields(api: Caller) -> None:
+    api.do("PUT", "/api/v1/customers/ada", {"plan": "pro", "city": "Ulm"})
+    api.do("PUT", "/api/v1/customers/ada", {"plan": "", "city": None})
+    api.do("PUT", "/api/v1/customers/ada", {"plan": "old", "_timestamp": AT})
+    assert Contact.objects.get().traits == {}
+
+
+def test_update_only_makes_nobody(api: Caller) -> None:
+    answer = api.do("PUT", "/api/v1/customers/ada", {"plan": "pro", "_update": True})
+    assert answer["accepted"] == 0
+    assert not Contact.objects.exists()
+    make_contact("ada")
+    api.do("PUT", "/api/v1/customers/ada", {"plan": "pro", "_update": True})
+    assert Contact.objects.get().traits == {"plan": "pro"}
+
+
+@pytest.mark.parametrize("name", ["a/b", "Ünï 1", "x" * 249, "a@b", "cio_1"])
+def test_any_id_in_the_path_is_that_id(api: Caller, name: str) -> None:
+    path = f"/api/v1/customers/{quote(name, safe='')}"
+    api.do("PUT", path, {"plan": "pro"})
+    api.do("POST", f"{path}/events", {"name": "Seen"})
+    assert Contact.objects.get().external_id == name
+    assert Event.objects.get().name == "Seen"
+
+
+def test_events_pages_and_screens_keep_their_time_and_id(api: Caller) -> None:
+    path = "/api/v1/customers/ada/events"
+    order = {"name": " Order ", "data": {"total": 9.5}, "timestamp": AT, "id": "01H"}
+    page = {"type": "page", "name": "/shop", "data": {"ref": "x"}, "timestamp": AT + 1}
+    assert api.do("POST", path, order) == TAKEN
+    assert api.do("POST", path, order) == {**TAKEN, "accepted": 0, "duplicates": 1}
+    api.do("POST", path, page)
+    api.do("POST", path, {"type": "screen", "name": "Cart", "timestamp": str(AT + 2)})
+    told = Event.objects.order_by("occurred_at")
+    assert [(e.name, e.properties, e.occurred_at.second) for e in told] == [
+        ("Order", {"total": 9.5}, 0),
+        ("Page Viewed", {"name": "/shop", "ref": "x"}, 1),
+        ("Screen Viewed", {"name": "Cart"}, 2),
+    ]
+    assert (told[0].message_id, told[0].occurred_at) == ("01H", NOON)
+    assert Contact.objects.get().known_since == NOON
+
+
+def test_an_anonymous_event_finds_its_person_later(api: Caller) -> None:
+    event = {"name": "Seen", "anonymous_id": "browser-1", "timestamp": AT}
+    api.do("POST", "/api/v1/events", event)
+    assert Contact.objects.get().external_id is None
+    api.do("PUT", "/api/v1/customers/ada", {"anonymous_id": "browser-1"})
+    assert Event.objects.get().contact.external_id == "ada"
+    assert Contact.objects.canonical().count() == 1
+
+
+def test_somebody_known_by_email_alone_gets_an_id_later(api: Caller) -> None:
+    path = "/api/v1/customers/Ada%40example.com"
+    api.do("POST", f"{path}/events", {"name": "Seen"})
+    api.do("PUT", path, {"plan": "pro", "anonymous_id": "browser-1"})
+    ada = Contact.objects.get()
+    assert (ada.external_id, ada.email) == (None, "Ada@example.com")
+    api.do("PUT", "/api/v1/customers/42", {"email": "ada@example.com"})
+    ada = Contact.objects.get()
+    assert (ada.external_id, ada.traits["plan"]) == ("42", "pro")
+    api.do("POST", f"{path}/events", {"name": "Seen"})
+    assert Event.objects.filter(contact=ada).count() == 2
+    assert ada.identifiers.filter(value="browser-1").exists()
+
+
+def test_an_id_can_be_told_of_an_address_once(api: Caller) -> None:
+    api.do("PUT", "/api/v1/customers/ada%40example.com", {"plan": "pro"})
+    api.do("PUT", "/api/v1/customers/ada%40example.com", {"id": "42"})
+    assert Contact.objects.get().external_id == "42"
+    refused = api.send("PUT", "/api/v1/customers/ada%40example.com", {"id": "43"})
+    assert (refused.status_code, refused.json()["path"]) == (400, "id")
+    assert Contact.objects.get().external_id == "42"
+
+
+def test_two_people_of_one_browser_stay_two(api: Caller) -> None:
+    for name in ("ada", "bob"):
+        path = f"/api/v1/customers/{name}%40example.com"
+        api.do("PUT", path, {"anonymous_id": "shared"})
+    assert Contact.objects.canonical().count() == 2
+
+
+def test_a_cio_id_is_the_contact_itself(api: Caller) -> None:
+    ada = make_contact("ada", email="ada@example.com")
+    found = api.do("GET", "/v1/customers?email=ADA%40example.com")
+    name = f"cio_{ada.uuid.hex}"
+    assert found == {
+        "results": [{"cio_id": name, "id": "ada", "email": "ada@example.com"}]
+    }
+    api.do("PUT", f"/api/v1/customers/{name}", {"plan": "pro"})
+    ada.refresh_from_db()
+    assert ada.traits == {"plan": "pro"}
+    unknown = api.send("PUT", f"/api/v1/customers/cio_{'0' * 32}", {"plan": "pro"})
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "not_found")
+    assert api.do("GET", "/v1/customers?email=no%40example.com") == {"results": []}
+
+
+def test_a_device_is_added_in_the_shape_of_either_sdk(api: Caller) -> None:
+    flat = {"id": "t:1", "platform": "ios", "last_used": AT, "app_version": "1.2"}
+    nested = {
+        "id": "t:1",
+        "platform": "ios",
+        "attributes": {"device_locale": "de-DE", "push_enabled": "false"},
+    }
+    path = "/api/v1/customers/ada/devices"
+    api.do("PUT", path, {"device": flat})
+    device = Device.objects.get()
+    assert device.contact.external_id == "ada"
+    assert (device.token, device.platform, device.app_version) == ("t:1", "ios", "1.2")
+    assert (device.last_seen_at, device.permission) == (NOON, "unknown")
+    api.do("PUT", path, {"device": nested})
+    device.refresh_from_db()
+    assert (device.locale, device.permission) == ("de-DE", "denied")
+    assert PendingEvent.objects.filter(name="$device").count() == 2
+
+
+def test_a_deleted_device_is_gone_for_its_owner_only(api: Caller) -> None:
+    mine, other = make_device(make_contact("ada")), make_device()
+    for device in (mine, other):
+        token = quote(device.token, safe="")
+        path = f"/api/v1/customers/ada/devices/{token}"
+        assert api.do("DELETE", path, {})["accepted"] == 1
+    mine.refresh_from_db()
+    other.refresh_from_db()
+    assert (mine.state, other.state) == ("gone", "active")
+    again = {"device": {"id": mine.token, "platform": "android"}}
+    api.do("PUT", "/api/v1/customers/ada/devices", again)
+    mine.refresh_from_db()
+    assert (mine.state, mine.gone_at) == ("active", None)
+
+
+def test_a_merge_keeps_the_primary_and_can_be_repeated(api: Caller) -> None:
+    keep, goes = make_contact("keep"), make_contact("goes", email="old@example.com")
+    make_event(goes)
+    body = {"primary": {"id": "keep"}, "secondary": {"email": "old@example.com"}}
+    for _ in range(2):
+        api.do("POST", "/api/v1/merge_customers", body)
+    goes.refresh_from_db()
+    assert (goes.canonical, Event.objects.get().contact) == (keep, keep)
+    assert AuditEntry.objects.filter(action="merged").count() == 1
+    body["secondary"] = {"id": "nobody"}
+    answer = api.send("POST", "/api/v1/merge_customers", body)
+    assert (answer.status_code, answer.json()["path"]) == (404, "secondary.id")
+
+
+def test_delete_erases_and_the_next_call_makes_somebody_new(api: Caller) -> None:
+    ada = make_contact("ada", email="ada@example.com", traits={"plan": "pro"})
+    make_device(ada)
+    make_event(ada)
+    for body in (b"", {}):
+        api.do("DELETE", "/api/v1/customers/ada", body)
+    ada.refresh_from_db()
+    assert ada.erased_at is not None
+    assert (ada.email, ada.traits, ada.identifiers.count()) == ("", {}, 0)
+    assert not Event.objects.exists()
+    assert not Device.objects.exists()
+    [deed] = AuditEntry.objects.filter(action="erased")
+    assert "ada" not in deed.object_name
+    assert deed.changes["crm.event"] == 1
+    api.do("PUT", "/api/v1/customers/ada", {})
+    assert Contact.objects.canonical().get().pk != ada.pk
+
+
+def test_a_stop_is_an_event_with_an_effect_and_spares_other_stops(api: Caller) -> None:
+    ada = make_contact("ada")
+    suppress_contact(ada, channel="", reason="bounce", at=timezone.now(), actor="rule")
+    for _ in range(2):
+        api.do("POST", "/api/v1/customers/ada/suppress", {})
+    live = Suppression.objects.live().order_by("reason")
+    assert [row.reason for row in live] == ["bounce", "requested"]
+    assert live[1].actor == "event:customerio"
+    api.do("POST", "/api/v1/customers/ada/unsuppress")
+    assert [row.reason for row in Suppression.objects.live()] == ["bounce"]
+    names = Event.objects.order_by("received_at").values_list("name", flat=True)
+    assert list(names) == ["User Suppressed", "User Suppressed", "User Unsuppressed"]
+
+
+def test_a_stop_of_somebody_unknown_is_kept(api: Caller) -> None:
+    api.do("POST", "/api/v1/customers/ada/suppress", {})
+    assert Suppression.objects.live().get().contact.external_id == "ada"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"cio_subscription_preferences": {"topics": {"topic_1": False}}},
+        {"cio_subscription_preferences": '{"topics": {"topic_1": false}}'},
+        {"cio_subscription_preferences.topics.topic_1": False},
+    ],
+)
+def test_preferences_come_in_each_of_their_three_shapes(
+    api: Caller, said: dict[str, Any]
+) -> None:
+    center = ensure_default_center(make_sender().brand)
+    topic = center.topics.get(number=1)
+    api.do("PUT", "/api/v1/customers/ada", said)
+    row = ConsentRecord.objects.get()
+    assert (row.topic_id, row.action) == (topic.pk, "unsubscribed")
+    api.do("PUT", "/api/v1/customers/ada", {"unsubscribed": True})
+    assert ConsentRecord.objects.count() == 2
+
+
+BATCH = [
+    {
+        "type": "person",
+        "action": "identify",
+        "identifiers": {"id": "ada"},
+        "attributes": {"email": "ada@example.com"},
+        "timestamp": AT,
+    },
+    {
+        "type": "person",
+        "action": "event",
+        "identifiers": {"email": "ada@example.com"},
+        "name": "Seen",
+        "timestamp": AT,
+        "id": "01H",
+    },
+    {
+        "type": "person",
+        "action": "page",
+        "identifiers": {"id": "ada"},
+        "name": "/shop",
+        "timestamp": AT + 1,
+    },
+    {
+        "type": "person",
+        "action": "add_device",
+        "identifiers": {"id": "ada"},
+        "device": {"token": "t1", "platform": "android"},
+    },
+    {
+        "type": "person",
+        "action": "delete_device",
+        "identifiers": {"id": "ada"},
+        "device": {"token": "t1"},
+    },
+    {
+        "type": "person",
+        "action": "add_relationships",
+        "identifiers": {"id": "ada"},
+        "cio_relationships": [{"identifiers": {"object_id": "acme"}}],
+    },
+    {
+        "type": "object",
+        "action": "delete_relationships",
+        "identifiers": {"object_type_id": 1, "object_id": "acme"},
+        "cio_relationships": [
+            {"identifiers": {"id": "ada"}},
+            {"identifiers": {"anonymous_id": "browser-1"}},
+        ],
+    },
+    {"type": "person", "action": "suppress", "identifiers": {"id": "bob"}},
+    {
+        "type": "person",
+        "action": "merge",
+        "primary": {"id": "ada"},
+        "secondary": {"id": "bob"},
+    },
+    {"type": "person", "action": "delete", "identifiers": {"id": "nobody"}},
+]
+
+
+def test_a_batch_does_each_entity_in_order(api: Caller) -> None:
+    answer = api.do("POST", "/api/v2/batch", {"batch": BATCH})
+    assert answer == {**TAKEN, "accepted": 11}
+    ada = Contact.objects.get(external_id="ada")
+    events = Event.objects.filter(contact=ada).values_list("name", flat=True)
+    assert sorted(events) == [
+        "$group",
+        "$group_left",
+        "Page Viewed",
+        "Seen",
+        "User Suppressed",
+    ]
+    assert Device.objects.get().state == "gone"
+    assert Suppression.objects.live().get().contact == ada
+    assert ada.traits_at["email"] == AT
+    assert Identifier.objects.filter(contact=ada).count() == 3
+
+
+def test_each_entity_alone_does_the_same(api: Caller) -> None:
+    for entity in BATCH:
+        api.do("POST", "/api/v2/entity", entity)
+    assert Contact.objects.canonical().count() == 2
+    assert Event.objects.count() == 6
+
+
+def test_a_batch_lists_what_it_could_not_take(api: Caller) -> None:
+    wrong = [
+        {**BATCH[0], "identifiers": {"id": "a", "email": "b@c.co"}},
+        {**BATCH[1], "name": ""},
+        BATCH[2],
+        {"type": "delivery", "action": "event"},
+        {**BATCH[0], "identifiers": {"cio_id": "0" * 32}},
+        {**BATCH[0], "attributes": {"k": "a\0b"}},
+        {**BATCH[0], "attributes": {"k": "x" * 40_000}},
+        "text",
+        {"type": "object", "action": "delete", "identifiers": {"object_id": "a"}},
+    ]
+    answer = api.do("POST", "/api/v2/batch", {"batch": wrong})
+    assert (answer["accepted"], Event.objects.count()) == (1, 1)
+    assert [(row["index"], row["code"], row["path"]) for row in answer["rejected"]] == [
+        (0, "invalid", "identifiers"),
+        (1, "required", "name"),
+        (3, "unsupported", "type"),
+        (4, "not_found", "cio_id"),
+        (5, "null_character", "attributes.k"),
+        (6, "event_too_large", ""),
+        (7, "invalid_type", ""),
+        (8, "unsupported", "action"),
+    ]
+    assert answer["errors"][1] == {
+        "batch_index": 1,
+        "reason": "required",
+        "field": "name",
+        "message": "An event needs a name.",
+    }
+
+
+# Addresses with a right body, and one that is wrong in its own way.
+ROUTES: list[tuple[str, str, Any, str]] = [
+    ("PUT", "/api/v1/customers/ada", {"_timestamp": -1}, "_timestamp"),
+    ("PUT", "/api/v1/customers/ada", {"_timestamp": AT * 1000}, "_timestamp"),
+    ("PUT", "/api/v1/customers/ada", {"_timestamp": 1e300}, "_timestamp"),
+    ("PUT", "/api/v1/customers/ada", {"_timestamp": True}, "_timestamp"),
+    ("PUT", "/api/v1/customers/ada", {"_timestamp": "soon"}, "_timestamp"),
+    ("PUT", "/api/v1/customers/ada", {"_update": "yes"}, "_update"),
+    ("PUT", "/api/v1/customers/ada", {"id": "bob"}, "id"),
+    ("PUT", "/api/v1/customers/ada", {"anonymous_id": []}, "anonymous_id"),
+    (
+        "PUT",
+        "/api/v1/customers/ada",
+        {"cio_subscription_preferences": "{"},
+        "cio_subscription_preferences",
+    ),
+    (
+        "PUT",
+        "/api/v1/customers/ada",
+        {"cio_relationships": {"relationships": [{}]}},
+        "cio_relationships.relationships[0].identifiers",
+    ),
+    ("PUT", f"/api/v1/customers/{'x' * 250}", {}, "identifier"),
+    ("PUT", "/api/v1/customers/%20", {}, "identifier"),
+    ("DELETE", "/api/v1/customers/ada", [1], ""),
+    ("POST", "/api/v1/customers/ada/events", {}, "name"),
+    ("POST", "/api/v1/customers/ada/events", {"name": 1}, "name"),
+    ("POST", "/api/v1/customers/ada/events", {"name": "x" * 201}, "name"),
+    ("POST", "/api/v1/customers/ada/events", {"name": "a", "type": "b"}, "type"),
+    ("POST", "/api/v1/customers/ada/events", {"name": "a", "data": "b"}, "data"),
+    ("POST", "/api/v1/customers/ada/events", {"name": "a", "id": "x" * 101}, "id"),
+    (
+        "POST",
+        "/api/v1/customers/ada/events",
+        {"name": "a", "timestamp": 4_200_000_000},
+        "timestamp",
+    ),
+    ("POST", "/api/v1/events", {"name": "a"}, "anonymous_id"),
+    ("POST", "/api/v1/customers/ada/suppress", "text", ""),
+    ("PUT", "/api/v1/customers/ada/devices", {}, "device"),
+    ("PUT", "/api/v1/customers/ada/devices", {"device": []}, "device"),
+    (
+        "PUT",
+        "/api/v1/customers/ada/devices",
+        {"device": {"id": "a b", "platform": "ios"}},
+        "device.id",
+    ),
+    (
+        "PUT",
+        "/api/v1/customers/ada/devices",
+        {"device": {"id": "x" * 4097, "platform": "ios"}},
+        "device.id",
+    ),
+    (
+        "PUT",
+        "/api/v1/customers/ada/devices",
+        {"device": {"id": "t", "platform": "tv"}},
+        "device.platform",
+    ),
+    ("DELETE", "/api/v1/customers/ada/devices/a%20b", {}, "token"),
+    ("POST", "/api/v1/merge_customers", {}, "primary"),
+    ("POST", "/api/v1/merge_customers", {"primary": {"id": "a"}}, "secondary"),
+    (
+        "POST",
+        "/api/v1/merge_customers",
+        {"primary": {"phone": "1"}, "secondary": {"id": "b"}},
+        "primary",
+    ),
+    (
+        "POST",
+        "/api/v1/merge_customers",
+        {"primary": {"id": "a"}, "secondary": {"id": "a"}},
+        "secondary",
+    ),
+    ("POST", "/api/v2/entity", {}, "type"),
+    ("POST", "/api/v2/entity", {"type": "person", "action": []}, "action"),
+    ("POST", "/api/v2/batch", {}, "batch"),
+    ("POST", "/api/v2/batch", {"batch": []}, "batch"),
+    ("GET", "/v1/customers", b"", "email"),
+    ("GET", "/v1/customers?email=ada", b"", "email"),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body", "where"), ROUTES)
+def test_a_bad_call_is_told_where_and_changes_nothing(
+    api: Caller, method: str, path: str, body: Any, where: str
+) -> None:
+    answer = api.send(method, path, body)
+    said = answer.json()
+    assert (answer.status_code, said["path"]) == (400, where)
+    assert set(said) == {"code", "path", "message", "detail", "meta"}
+    assert said["meta"]["error"].endswith(said["message"])
+    assert not Contact.objects.exists()
+
+
+# What JSON parsers and databases choke on: in a key that each address keeps.
+POISON: list[tuple[bytes, int, str]] = [
+    (b'{"name":"n","k":"a\\u0000b"}', 400, "null_character"),
+    (b'{"name":"n","k":"\\ud800"}', 400, "lone_surrogate"),
+    (b'{"name":"n","k":NaN}', 400, "not_a_number"),
+    (b'{"name":"n","k":1e400}', 400, "number_out_of_range"),
+    (b'{"name":"n","k":' + b"9" * 4_000 + b"}", 400, "integer_too_big"),
+    (b'{"name":"n","k":' + b"[" * 990 + b"]" * 990 + b"}", 400, "too_deep"),
+    (b"[" * 30_000, 400, "too_deep"),
+    (b'{"name":"\xff"}', 400, "invalid_utf8"),
+    (b"\xef\xbb\xbf{}", 400, "invalid_utf8"),
+    ('{"name":"n"}'.encode("utf-16"), 400, "invalid_utf8"),
+    (b'{"name":', 400, "invalid_json"),
+    (b"\x1f\x8bnot gzip", 400, "invalid_gzip"),
+    (b'{"k":"' + b"x" * 40_000 + b'"}', 413, "body_too_large"),
+    (b'{"k":"' + b"x" * 600_000 + b'"}', 413, "body_too_large"),
+]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("PUT", "/api/v1/customers/ada"),
+        ("DELETE", "/api/v1/customers/ada"),
+        ("POST", "/api/v1/customers/ada/events"),
+        ("POST", "/api/v1/customers/ada/suppress"),
+        ("POST", "/api/v1/customers/ada/unsuppress"),
+        ("PUT", "/api/v1/customers/ada/devices"),
+        ("DELETE", "/api/v1/customers/ada/devices/t1"),
+        ("POST", "/api/v1/events"),
+        ("POST", "/api/v1/merge_customers"),
+        ("POST", "/api/v2/entity"),
+    ],
+)
+def test_poison_is_refused_by_every_address(
+    api: Caller, method: str, path: str
+) -> None:
+    answers = [api.send(method, path, body) for body, *_ in POISON]
+    assert [(a.status_code, a.json()["code"]) for a in answers] == [
+        (status, code) for _, status, code in POISON
+    ]
+    assert not Contact.objects.exists()
