@@ -22,6 +22,7 @@ from notifications.campaigns.triggers import (
     plan_event_triggers,
     plan_segment_entries,
 )
+from notifications.delivery.expire import expire_overdue
 from notifications.delivery.sweep import sweep_leases
 from segments.membership import Change, touch_contacts
 
@@ -198,11 +199,12 @@ def tick() -> Ticked:
 
     1. Runs whose time has come are planned.
     2. Memberships that changed by themselves start their campaigns.
-    3. Leases of workers that died are given back.
+    3. Leases of workers that died are given back; what waited too long is expired.
     4. Campaigns with nothing left to send are finished.
     """
     planned = start_due_runs()
     with transaction.atomic():
         planned += plan_segment_entries()
     sweep = sweep_leases()
-    return Ticked(planned, finish_done_campaigns(), sweep.returned + sweep.unknown)
+    swept = sweep.returned + sweep.unknown + expire_overdue()
+    return Ticked(planned, finish_done_campaigns(), swept)

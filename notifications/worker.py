@@ -19,6 +19,7 @@ from django.db import InterfaceError, OperationalError, connection
 from kombu.exceptions import OperationalError as BrokerError
 
 from crm.bell import ring
+from notifications.delivery.expire import expire_overdue
 from notifications.delivery.sweep import sweep_leases
 
 logger = logging.getLogger(__name__)
@@ -99,6 +100,7 @@ def sweep_once() -> None:
             swept.returned,
             swept.unknown,
         )
+    expire_overdue()
 
 
 def ring_for_work() -> None:

@@ -65,17 +65,19 @@ def resume_sending(scope: str, *, by: Any, reason: str = "") -> Resumed:
 
 
 def count_behind(scope: str) -> tuple[int, int]:
-    """Messages that wait in this scope: those still in time, and those expired."""
+    """Messages in this scope that wait still, and that expired since it was off."""
     at = read_clock()
-    rows = Delivery.objects.pending()
+    rows = Delivery.objects.all()
     kind, _, name = scope.partition(":")
     if kind == "channel":
         rows = rows.filter(channel=name)
     elif kind == "sender":
         rows = rows.filter(sender_id=name)
-    return rows.filter(expires_at__gt=at).count(), rows.filter(
-        expires_at__lte=at
-    ).count()
+    late = rows.pending().filter(expires_at__lte=at).count()
+    switch = Switch.objects.filter(scope=scope).first()
+    if switch is not None:
+        late += rows.expired(since=switch.stopped_at).count()
+    return rows.pending().filter(expires_at__gt=at).count(), late
 
 
 def check_scope(scope: str) -> None:

@@ -33,6 +33,10 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         """Rows that still have somewhere to go."""
         return self.exclude(state__in=Delivery.FINAL)
 
+    def expired(self, *, since: datetime) -> Self:
+        """Rows that ended as expired from then on."""
+        return self.filter(state=Delivery.State.EXPIRED, finished_at__gte=since)
+
     def quarantined(self) -> Self:
         return self.filter(state=Delivery.State.QUARANTINED)
 
@@ -181,6 +185,12 @@ class Delivery(models.Model):
                 fields=["lease_until"],
                 name="delivery_leased",
                 condition=Q(state__in=["claimed", "sending"]),
+            ),
+            # delivery.expire: what waited past its time
+            models.Index(
+                fields=["expires_at"],
+                name="delivery_overdue",
+                condition=Q(state="pending"),
             ),
             # campaign report and progress
             models.Index(fields=["campaign", "state"], name="delivery_of_campaign"),

@@ -10,6 +10,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from crm.models import AuditEntry
+from notifications.delivery.expire import expire_overdue
 from notifications.delivery.switches import count_behind, resume_sending, stop_sending
 from notifications.models import Delivery, Switch
 from tests.factories import make_campaign, make_delivery, make_sender
@@ -38,6 +39,8 @@ def test_resuming_says_what_waits_and_what_is_too_late() -> None:
     make_waiting(hours=-1)
     make_waiting(hours=-2)
     stop_sending("all", by="test")
+    # One of them the sweeper has ended already.
+    assert expire_overdue(limit=1) == 1
     done = resume_sending("all", by="test")
     assert (done.was_off, done.waiting, done.too_late) == (True, 1, 2)
     assert not Switch.objects.exists()
