@@ -21,8 +21,10 @@ OPEN_MAX_S = 300
 
 # A probe is over by then, or its worker is dead.
 PROBE_S = 60
-# So many answers of one batch say something about the provider, fewer about a message.
+# So many answers say something about the provider, fewer about a message.
 TELLING_ANSWERS = 5
+# As many are remembered from batch to batch.
+WINDOW = 100
 # A provider that says nothing, or says that it cannot.
 OUTAGES = (Outcome.AMBIGUOUS, Outcome.NOT_ACCEPTED)
 
@@ -30,6 +32,13 @@ TAKE_PROBE = """
 UPDATE notifications_breaker
 SET open_until = clock_timestamp() + make_interval(secs => %s)
 WHERE sender_id = %s AND platform = '' AND open_until <= clock_timestamp()
+"""
+
+# One statement, so that workers who answer at once each see the other's answers.
+REMEMBER = """
+UPDATE notifications_sender
+SET recent_answers = right(recent_answers || %s, %s) WHERE id = %s
+RETURNING recent_answers
 """
 
 OPEN = """
@@ -72,7 +81,8 @@ def note_answers(
     sender: Sender, answers: Sequence[Answer], *, probe: bool = False
 ) -> None:
     """Open or close this sender's breakers by what was answered."""
-    faults = _find_faults(answers, probe=probe)
+    window = _remember_answers(sender, answers)
+    faults = _find_faults(answers, window, probe=probe)
     for platform, reason in faults.items():
         open_breaker(sender, platform=platform, reason=reason, probe=probe)
     sent = {
@@ -84,7 +94,35 @@ def note_answers(
         close_breakers(sender, platforms=["", *sent])
 
 
-def _find_faults(answers: Sequence[Answer], *, probe: bool) -> dict[str, str]:
+def _remember_answers(sender: Sender, answers: Sequence[Answer]) -> str:
+    """The newest answers, these included, oldest first; '' while all is well.
+
+    Nothing is written while no answer failed, lately or now. Failures of a batch come
+    before its other answers: they arrive last, because they wait for a timeout, and
+    must not look like a run of their own.
+    """
+    failed = sum(answer.result.outcome in OUTAGES for answer in answers)
+    if not failed and "x" not in sender.recent_answers:
+        return ""
+    added = "x" * failed + "." * (len(answers) - failed)
+    with connection.cursor() as cursor:
+        cursor.execute(REMEMBER, [added, WINDOW, sender.pk])
+        row = cursor.fetchone()
+    return row[0] if row else ""
+
+
+def is_outage(window: str) -> bool:
+    """Whether most of these answers failed, or all of the last few."""
+    failed = window.count("x")
+    telling = len(window) >= TELLING_ANSWERS
+    return telling and (
+        2 * failed > len(window) or set(window[-TELLING_ANSWERS:]) == {"x"}
+    )
+
+
+def _find_faults(
+    answers: Sequence[Answer], window: str, *, probe: bool
+) -> dict[str, str]:
     """Why each platform cannot be used, '' for the whole sender."""
     faults: dict[str, str] = {}
     for answer in answers:
@@ -94,20 +132,32 @@ def _find_faults(answers: Sequence[Answer], *, probe: bool) -> dict[str, str]:
         elif result.breaker == Reach.PLATFORM:
             faults[answer.post.attempt.platform] = result.detail
     outages = [a.result for a in answers if a.result.outcome in OUTAGES]
-    telling = probe or len(answers) >= TELLING_ANSWERS
-    if telling and 2 * len(outages) > len(answers):
-        faults.setdefault(
-            "",
-            f"{len(outages)} of {len(answers)} messages got no answer or an error: "
-            f"{outages[-1].code}",
-        )
+    batch = "x" * len(outages) + "." * (len(answers) - len(outages))
+    if outages:
+        code = outages[-1].code
+        if is_outage(batch) or (probe and 2 * len(outages) > len(answers)):
+            faults.setdefault("", _word_outage(batch, code))
+        elif is_outage(window):
+            faults.setdefault("", _word_outage(window, code))
     return faults
+
+
+def _word_outage(window: str, code: str) -> str:
+    return (
+        f"{window.count('x')} of {len(window)} messages got no answer or an error: "
+        f"{code}"
+    )
 
 
 def open_breaker(
     sender: Sender, *, platform: str, reason: str, probe: bool = False
 ) -> None:
-    """Open it, or longer where a probe failed; staff see one alert."""
+    """Open it, or longer where a probe failed; staff see one alert.
+
+    What was answered until now is forgotten: from here on probes decide.
+    """
+    if not platform:
+        Sender.objects.filter(pk=sender.pk).update(recent_answers="")
     with connection.cursor() as cursor:
         cursor.execute(
             OPEN,

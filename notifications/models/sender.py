@@ -42,6 +42,11 @@ class Sender(models.Model):
     rate_per_min = models.PositiveIntegerField(default=300_000)
     tokens = models.FloatField(default=0, editable=False)
     refilled_at = models.DateTimeField(null=True, editable=False)
+    # The newest answers, '.' or 'x' where the provider failed, kept from the first
+    # failure on: what one batch alone is too small to show.
+    recent_answers = models.CharField(
+        max_length=100, blank=True, db_default="", default="", editable=False
+    )
     paused_at = models.DateTimeField(null=True, blank=True, editable=False)
     paused_reason = models.CharField(max_length=300, blank=True, editable=False)
 

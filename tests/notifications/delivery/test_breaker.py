@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
-from notifications.channels.base import Outcome
+from notifications.channels.base import Outcome, OutgoingPush, SendResult
+from notifications.delivery.breaker import is_outage
 from notifications.delivery.send import send_due
-from notifications.models import Alert, Breaker, Campaign, Delivery
+from notifications.models import Alert, Breaker, Campaign, Delivery, Sender
 from tests.notifications.factories import (
     LoggingChannel,
     answer_sent,
@@ -91,6 +93,68 @@ def test_a_few_silent_answers_among_many_open_nothing() -> None:
         return (
             answer_with(Outcome.AMBIGUOUS) if len(seen) % 4 == 0 else answer_sent(push)
         )
+
+    send_all(LoggingChannel(answer))
+    assert not Breaker.objects.exists()
+
+
+def test_a_trickle_that_always_fails_opens_it_too() -> None:
+    """One message a batch, minutes apart: each alone says nothing."""
+    sent_one_by_one(9, lambda push: answer_with(Outcome.AMBIGUOUS, code="TIMEOUT"))
+    breaker = Breaker.objects.get()
+    assert breaker.reason == "5 of 5 messages got no answer or an error: TIMEOUT"
+    assert Delivery.objects.filter(state="unknown").count() == 5
+    assert Delivery.objects.pending().count() == 4
+    assert Alert.objects.open().count() == 1
+    assert Sender.objects.get().recent_answers == ""
+
+
+def test_a_trickle_opens_it_after_a_day_of_good_answers() -> None:
+    sent_one_by_one(3, answer_sent)
+    assert Sender.objects.get().recent_answers == ""
+    sent_one_by_one(1, lambda push: answer_with(Outcome.AMBIGUOUS))
+    sent_one_by_one(30, answer_sent)
+    assert Sender.objects.get().recent_answers == "x" + "." * 30
+    sent_one_by_one(4, lambda push: answer_with(Outcome.NOT_ACCEPTED))
+    assert not Breaker.objects.exists()
+    sent_one_by_one(1, lambda push: answer_with(Outcome.NOT_ACCEPTED))
+    assert Breaker.objects.exists()
+
+
+def sent_one_by_one(count: int, answer: Callable[[OutgoingPush], SendResult]) -> None:
+    """Batches of one message each, as triggers make them."""
+    campaign, topic = make_campaign(), make_topic()
+    for number in range(count):
+        plan_for(campaign, make_reachable(topic=topic), occurrence=str(number))
+        send_all(LoggingChannel(answer))
+
+
+@pytest.mark.parametrize(
+    ("_case", "window", "is_open"),
+    [
+        ("nothing yet", "", False),
+        ("too few to tell", "xxxx", False),
+        ("just enough", "xxxxx", True),
+        ("half", "x.x.x.", False),
+        ("over half", "xx.x.xx", True),
+        ("the last few after many good ones", "." * 95 + "xxxxx", True),
+        ("one good one among the last few", "." * 90 + "xxxx.xxxx", False),
+    ],
+)
+def test_most_or_all_of_the_last_few_are_an_outage(
+    _case: str, window: str, is_open: bool
+) -> None:
+    assert is_outage(window) is is_open
+
+
+def test_failures_late_in_a_mixed_batch_are_no_run() -> None:
+    """Timeouts come last: five of twenty are a quarter, however they are ordered."""
+    plan_many(20)
+    seen: list[str] = []
+
+    def answer(push: OutgoingPush) -> SendResult:
+        seen.append("")
+        return answer_sent(push) if len(seen) <= 15 else answer_with(Outcome.AMBIGUOUS)
 
     send_all(LoggingChannel(answer))
     assert not Breaker.objects.exists()
