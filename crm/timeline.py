@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from django.utils import timezone
 
+from crm.events.words import describe_properties
 from crm.models import Contact, Event
 from crm.ports.timeline import Entry, Panel, timeline_providers
 
@@ -55,19 +54,11 @@ def read_events(contact: Contact, *, before: datetime, limit: int) -> list[Entry
 
 def describe_event(event: Event) -> Entry:
     money = f"{event.value.normalize():f} {event.currency}" if event.value else ""
-    said = ", ".join(
-        f"{key}: {show_value(value)}" for key, value in event.properties.items()
-    )
+    said = describe_properties(event.properties)
     detail = " · ".join(filter(None, (money.strip(), said)))
     return Entry(
         at=event.occurred_at, kind="event", title=event.name, detail=shorten(detail)
     )
-
-
-def show_value(value: Any) -> str:
-    if isinstance(value, str):
-        return value[:MAX_DETAIL]
-    return json.dumps(value, ensure_ascii=False)[:MAX_DETAIL]
 
 
 def shorten(text: str) -> str:
