@@ -253,6 +253,7 @@ LANGUAGE_CODE = "en-us"
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
+FORMAT_MODULE_PATH = "crm.formats"
 
 # --- Static files ---
 STATIC_URL = "static/"

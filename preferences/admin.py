@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action, display
@@ -25,6 +26,7 @@ from unfold.widgets import (
     UnfoldAdminURLInputWidget,
 )
 
+from crm.admin.base import MadeOnceAdmin, OfContactAdmin, ReadOnlyAdmin
 from preferences.centers import next_topic_number, publish_wording
 from preferences.models import (
     CenterWording,
@@ -47,23 +49,6 @@ PICTURE_MARKS = {
     b"GIF8": "gif",
     b"RIFF": "webp",
 }
-
-
-class ReadOnlyAdmin(ModelAdmin):
-    """Rows that only the deeds of `consent` write."""
-
-    show_full_result_count = False
-    list_per_page = 50
-    list_disable_select_all = True
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 class CenterForm(forms.ModelForm):
@@ -143,6 +128,9 @@ class TopicForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["key"].disabled = self.instance.pk is not None
+        # In a table the column's head is no label: each cell carries its own.
+        for field in self.fields.values():
+            field.widget.attrs["aria-label"] = str(field.label)
 
 
 class TopicInline(TabularInline):
@@ -257,13 +245,32 @@ class ConsentRecordAdmin(ReadOnlyAdmin):
         "actor",
         "source",
         "wording_version",
-        "contact_uuid",
+        "shown_contact",
     )
     list_select_related = ("topic", "center__brand")
     list_filter = ("action", "channel", "topic")
-    search_fields = ("=contact_uuid",)
-    search_help_text = "A contact's UUID"
+    search_fields = ("contact_uuid",)
+    search_help_text = "Beginning of a contact's name, e-mail or id, or a whole UUID"
+    empty_hint = "Every choice that a person makes is written here for good."
     ordering = ("-pk",)
+
+    @admin.display(description="Contact")
+    def shown_contact(self, row: ConsentRecord) -> SafeString | str:
+        """By the end of the UUID: the record itself holds no name."""
+        end = f"…{row.contact_uuid.hex[-8:]}"
+        pk = getattr(row, "contact_pk", None)
+        if pk is None:
+            return end
+        url = reverse("admin:crm_contact_change", args=[pk])
+        return format_html('<a class="apr-link" href="{}">{}</a>', url, end)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ConsentRecord]:
+        return ConsentRecord.objects.with_contacts()
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        return queryset.of_searched(search_term), False  # type: ignore[attr-defined]
 
     @display(
         description="action",
@@ -274,11 +281,11 @@ class ConsentRecordAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Subscription)
-class SubscriptionAdmin(ReadOnlyAdmin):
+class SubscriptionAdmin(OfContactAdmin, ReadOnlyAdmin):
     list_display = ("contact", "subject", "standing", "changed_at")
     list_select_related = ("contact", "topic")
     list_filter = ("state", "channel", "topic")
-    search_fields = ("=contact__external_id", "=contact__email")
+    empty_hint = "Choices appear here when people make them on their preference page."
     ordering = ("-pk",)
 
     @display(
@@ -289,18 +296,24 @@ class SubscriptionAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Suppression)
-class SuppressionAdmin(ModelAdmin):
+class SuppressionAdmin(OfContactAdmin, MadeOnceAdmin):
     list_display = ("contact", "channel", "reason", "at", "actor", "lifted_at")
     list_select_related = ("contact",)
     list_filter = ("reason", "channel", ("lifted_at", admin.EmptyFieldListFilter))
-    search_fields = ("=contact__external_id", "=contact__email")
-    raw_id_fields = ("contact",)
-    fields = ("contact", "channel", "reason", "note", "actor", "at", "lifted_at")
+    empty_hint = (
+        "A person who must not be written to, whatever they chose: bounces and "
+        "complaints come here by themselves, others are added by hand."
+    )
+    autocomplete_fields = ("contact",)
     readonly_fields = ("actor", "at", "lifted_at")
-    show_full_result_count = False
-    list_per_page = 50
     ordering = ("-pk",)
     actions = ("lift",)
+
+    def get_fields(
+        self, request: HttpRequest, obj: Suppression | None = None
+    ) -> tuple[str, ...]:
+        said = ("contact", "channel", "reason", "note")
+        return (*said, "actor", "at", "lifted_at") if obj else said
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Made and lifted, never edited."""
@@ -330,10 +343,10 @@ class SuppressionAdmin(ModelAdmin):
 
 
 @admin.register(PreferenceLink)
-class PreferenceLinkAdmin(ReadOnlyAdmin):
+class PreferenceLinkAdmin(OfContactAdmin, ReadOnlyAdmin):
     list_display = ("contact", "version")
     list_select_related = ("contact",)
-    search_fields = ("=contact__external_id", "=contact__email")
+    empty_hint = "A person gets a row when the links sent to them were revoked."
     actions = ("revoke",)
 
     @action(

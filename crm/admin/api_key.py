@@ -9,10 +9,10 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
+from crm.admin.base import MadeOnceAdmin
 from crm.keys import issue_api_key, revoke_api_key
 from crm.models import ApiKey
 
@@ -30,12 +30,13 @@ class ApiKeyForm(forms.ModelForm):
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(ModelAdmin):
+class ApiKeyAdmin(MadeOnceAdmin):
     form = ApiKeyForm
     list_display = ("name", "shown_prefix", "shown_scopes", "last_used_at", "is_live")
     list_per_page = 50
     ordering = ("-pk",)
     actions = ("revoke",)
+    empty_hint = "Your apps and servers need one to send events and messages."
 
     @admin.display(description="Begins with")
     def shown_prefix(self, key: ApiKey) -> str:

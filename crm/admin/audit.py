@@ -17,6 +17,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     ordering = ("-at",)
     search_fields = ("object_id",)
     search_help_text = "Kind and id of one object, such as crm.contact 42"
+    empty_hint = "Whatever staff, keys and rules change is written here."
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[AuditEntry], search_term: str

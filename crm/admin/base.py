@@ -7,12 +7,14 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from crm.events.limits import BodyRefused, Limits, parse_json
+from crm.models import Contact
 
 # A text in a list is cut here, so that one fat row can not fatten the page.
 MAX_CELL = 200
@@ -26,6 +28,8 @@ class BigTableAdmin(ModelAdmin):
     list_per_page = 50
     list_max_show_all = 0
     list_disable_select_all = True
+    # What an empty list says under "No … yet"; any ModelAdmin may have one.
+    empty_hint = ""
 
 
 class ReadOnlyAdmin(BigTableAdmin):
@@ -39,6 +43,38 @@ class ReadOnlyAdmin(BigTableAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+class OfContactAdmin(BigTableAdmin):
+    """Rows that are looked up by whose they are, through the contacts' own indexes."""
+
+    # Anything here shows the field; `get_search_results` does the search.
+    search_fields: tuple[str, ...] = ("contact",)
+    search_help_text = "Beginning of a contact's name, e-mail or id"
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        if search_term.strip():
+            ids = Contact.objects.all().find_ids(search_term)
+            queryset = queryset.filter(contact__in=ids)
+        return queryset, False
+
+
+class MadeOnceAdmin(ModelAdmin):
+    """Rows that are made and never edited: nothing to continue, none to add beside."""
+
+    def add_view(
+        self,
+        request: HttpRequest,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        buttons = {
+            "show_save_and_continue": False,
+            "show_save_and_add_another": False,
+        }
+        return super().add_view(request, form_url, {**buttons, **(extra_context or {})})
 
 
 class StrictJSONField(forms.Field):

@@ -25,6 +25,7 @@ class BrandAdmin(ModelAdmin):
     form = BrandForm
     list_display = ("name", "website", "time_zone", "locale", "is_default")
     prepopulated_fields = {"slug": ("name",)}
+    empty_hint = "The name that end users know. Senders and centers need one."
     fieldsets = (
         (None, {"fields": ("name", "slug", "website", "is_default")}),
         (

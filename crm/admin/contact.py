@@ -59,6 +59,10 @@ class ContactAdmin(BigTableAdmin):
     # Anything here shows the field; `get_search_results` does the search.
     search_fields = ("email",)
     search_help_text = "Beginning of a name, an e-mail, a phone number or an id"
+    empty_hint = (
+        "Contacts come by themselves with the first identify or track call of your "
+        "apps, or one at a time here."
+    )
 
     @admin.display(description="Name")
     def shown_name(self, contact: Contact) -> str:
@@ -129,6 +133,7 @@ class ContactAdmin(BigTableAdmin):
         if request.htmx:  # type: ignore[attr-defined]
             return render(request, "crm/_timeline.html", context)
         context["panels"] = read_panels(contact)
+        context["show_save_and_add_another"] = False
         return super().change_view(
             request, object_id, form_url, {**context, **(extra_context or {})}
         )

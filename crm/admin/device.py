@@ -17,6 +17,7 @@ class DeviceAdmin(ReadOnlyAdmin):
     ordering = ("-pk",)
     search_fields = ("token",)
     search_help_text = "Beginning of the owner's name, e-mail or id, or a whole token"
+    empty_hint = "Your apps register them: /api/devices/, or the device in a call."
     # A token is a key to somebody's screen: staff see its end only.
     exclude = ("token", "fid")
     readonly_fields = ("shown_address",)

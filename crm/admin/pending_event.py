@@ -21,6 +21,7 @@ class PendingEventAdmin(ReadOnlyAdmin):
     list_filter = (("quarantined_at", admin.EmptyFieldListFilter),)
     ordering = ("-pk",)
     actions = ("retry", "drop")
+    empty_hint = "All events have taken effect. What fails three times stays here."
 
     @display(description="State", label={"quarantined": "danger", "waiting": "info"})
     def state(self, row: PendingEvent) -> str:

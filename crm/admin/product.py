@@ -40,9 +40,9 @@ class ProductAdmin(ModelAdmin):
     form = ProductForm
     list_display = ("code", "name", "category", "price", "stock", "updated_at")
     list_per_page = 50
-    show_full_result_count = False
     search_fields = ("code__istartswith", "name__icontains")
     search_help_text = "Beginning of a code, or part of a name"
+    empty_hint = "Messages can name products. Add one, or send all to /api/products/."
 
     def save_model(
         self, request: HttpRequest, obj: Product, form: Any, change: bool

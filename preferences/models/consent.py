@@ -8,7 +8,9 @@ from datetime import datetime
 from typing import Self
 
 from django.db import models
+from django.db.models.functions import Coalesce
 
+from crm.models import Contact
 from preferences.ledger import Line
 from preferences.models.center import PreferenceCenter
 from preferences.models.channel import Channel
@@ -29,6 +31,27 @@ class ConsentRecordQuerySet(models.QuerySet["ConsentRecord"]):
         """Newest first, for the timeline."""
         rows = self.filter(contact_uuid__in=uuids, at__lt=before)
         return rows.select_related("topic").order_by("-at", "-number")
+
+    def with_contacts(self) -> Self:
+        """Adds `contact_pk`: whose page to open; null after an erasure."""
+        contacts = Contact.objects.filter(uuid=models.OuterRef("contact_uuid"))
+        pk = Coalesce("canonical_id", "pk")
+        return self.annotate(
+            contact_pk=models.Subquery(contacts.annotate(_at=pk).values("_at")[:1])
+        )
+
+    def of_searched(self, text: str) -> Self:
+        """Of the contacts a search means, or of one UUID; all where it is empty."""
+        if not text.strip():
+            return self
+        try:
+            return self.filter(contact_uuid=uuid.UUID(text.strip()))
+        except ValueError:
+            ids = Contact.objects.all().find_ids(text)
+        uuids = Contact.objects.filter(
+            models.Q(pk__in=ids) | models.Q(canonical__in=ids)
+        )
+        return self.filter(contact_uuid__in=uuids.values("uuid"))
 
     def newest_first(self) -> Self:
         return self.select_related("topic", "center__brand").order_by("-pk")

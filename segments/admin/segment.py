@@ -33,9 +33,12 @@ class SegmentAdmin(ModelAdmin):
     list_filter = ("state", "kind")
     list_select_related = ("current_version",)
     search_fields = ("name", "slug", "description")
+    search_help_text = "Part of a name or a description"
+    empty_hint = (
+        "A segment says whom a campaign is for. Build it from events and traits."
+    )
     ordering = ("name",)
     list_per_page = PAGE_SIZE
-    show_full_result_count = False
     # Deleting asks first who uses it, one by one.
     actions = None
 

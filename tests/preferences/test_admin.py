@@ -155,3 +155,38 @@ def test_staff_revoke_links(admin_client, contact, center):
     body = {"action": "revoke", "_selected_action": [contact.preference_link.pk]}
     assert admin_client.post(list_url("preferencelink"), body).status_code == 302
     assert read_page_token(token) is None
+
+
+@pytest.mark.parametrize(
+    ("_case", "said", "found"),
+    [
+        ("a name", "anna b", True),
+        ("a UUID", "{uuid}", True),
+        ("somebody else", "bert", False),
+        ("another UUID", "00000000-0000-0000-0000-000000000000", False),
+    ],
+)
+def test_the_ledger_is_searched_by_person(
+    _case, said, found, admin_client, contact, center
+):
+    record_choices(
+        contact, center=center, changes=[Choice()], at=AT, actor="self", source="page"
+    )
+    contact.traits = {"name": "Anna Brook"}
+    contact.save(update_fields=["traits"])
+    url = f"{list_url('consentrecord')}?q={said.format(uuid=contact.uuid)}"
+    page = admin_client.get(url).content.decode()
+    link = reverse("admin:crm_contact_change", args=[contact.pk])
+    assert (f'href="{link}"' in page) is found
+
+
+@pytest.mark.parametrize("name", ["suppression", "subscription", "preferencelink"])
+def test_rows_of_people_are_searched_by_person(name, admin_client, contact, center):
+    suppress_contact(contact, channel="", reason="manual", at=AT, actor="rule")
+    record_choices(
+        contact, center=center, changes=[Choice()], at=AT, actor="self", source="page"
+    )
+    revoke_links(contact, actor="rule")
+    for said, count in ((contact.external_id, 1), ("nobody", 0)):
+        page = admin_client.get(f"{list_url(name)}?q={said}")
+        assert len(page.context["cl"].result_list) == count

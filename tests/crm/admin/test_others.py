@@ -170,3 +170,33 @@ def test_a_device_is_found_by_its_token_which_is_never_shown(
     page = admin_client.get(f"/admin/crm/device/{device.pk}/change/")
     assert b"12345678" in page.content
     assert device.token.encode() not in page.content
+
+
+def test_an_empty_list_says_what_to_do_and_an_empty_search_what_it_takes(
+    admin_client: Client,
+) -> None:
+    empty = admin_client.get("/admin/crm/apikey/").content.decode()
+    assert "No API keys yet" in empty
+    assert "Your apps and servers need one" in empty
+    make_contact("ada")
+    searched = admin_client.get("/admin/crm/contact/?q=zz").content.decode()
+    assert "Nothing matches" in searched
+    assert "Show all contacts" in searched
+    assert "New contact" not in searched
+
+
+def test_a_key_is_made_alone(admin_client: Client) -> None:
+    page = admin_client.get("/admin/crm/apikey/add/").content.decode()
+    assert 'name="_save"' in page
+    assert "_addanother" not in page
+    assert "_continue" not in page
+
+
+def test_a_list_of_events_speaks_in_words(admin_client: Client) -> None:
+    contact = make_contact("ada", traits={"first_name": "Ada"})
+    lines = [{"code": "a", "price": 89.0}]
+    make_event(contact, occurred_at=NOON, properties={"products": lines})
+    page = admin_client.get("/admin/crm/event/").content.decode()
+    assert "products: (code: a, price: 89)" in page
+    assert f'href="/admin/crm/contact/{contact.pk}/change/">Ada</a>' in page
+    assert f"{NOON:%-d %b %Y, %H:%M}" in page
