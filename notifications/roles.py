@@ -47,7 +47,7 @@ ROLES: Final[dict[str, set[str]]] = {
     | _codes("segments", "segment", "add change delete")
     | _codes("notifications", "campaign template", "add change")
     | _codes("notifications", "alert", "change")
-    | {"notifications.launch_campaign"},
+    | {"notifications.launch_campaign", "notifications.send_test"},
     "Support": SEE_PEOPLE
     | SEE_CONSENT
     | SEE_MESSAGES

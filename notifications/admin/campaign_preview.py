@@ -26,6 +26,7 @@ from notifications.models.channel import Channel, PurposeClass
 from notifications.reasons import SENTENCES
 from segments.models import Segment
 
+SEND_TEST = "notifications.send_test"
 FOUND = 8
 # Named by the campaign, not imported: consent is another app's.
 TOPIC = CampaignVersion._meta.get_field("topic").related_model
@@ -47,6 +48,7 @@ def show_preview(model_admin: Any, request: HttpRequest, pk: int) -> HttpRespons
             "people": people,
             "q": request.GET.get("q", ""),
             "contact": contact,
+            "may_test": request.user.has_perm(SEND_TEST),
             "sandbox": settings.SANDBOX,
         },
     )
@@ -93,7 +95,7 @@ def describe_preview(campaign: Campaign, contact: Contact) -> dict[str, Any]:
 def post_test(model_admin: Any, request: HttpRequest, pk: int) -> HttpResponse:
     """Send the campaign's message to one person, now."""
     campaign = find_campaign(model_admin, request, pk)
-    if not request.user.has_perm("notifications.change_campaign"):
+    if not request.user.has_perm(SEND_TEST):
         raise PermissionDenied
     contact = pick_contact(request.POST.get("contact", ""))
     page = reverse("admin:notifications_campaign_preview", args=[pk])

@@ -86,7 +86,8 @@ class Campaign(models.Model):
 
     class Meta:
         permissions = [
-            ("launch_campaign", "Can launch, pause, resume and cancel campaigns")
+            ("launch_campaign", "Can launch, pause, resume and cancel campaigns"),
+            ("send_test", "Can send a campaign's message to one person"),
         ]
         constraints = [
             models.CheckConstraint(

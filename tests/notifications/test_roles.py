@@ -25,6 +25,7 @@ def test_the_migrations_of_an_empty_database_leave_five_roles_with_rights() -> N
     [
         ("writes", "Marketer", "notifications.change_campaign", True),
         ("launches", "Marketer", "notifications.launch_campaign", True),
+        ("tests", "Marketer", "notifications.send_test", True),
         ("may stop", "Marketer", "notifications.add_switch", True),
         ("not resume", "Marketer", "notifications.delete_switch", False),
         ("no keys", "Marketer", "crm.add_apikey", False),
@@ -35,6 +36,7 @@ def test_the_migrations_of_an_empty_database_leave_five_roles_with_rights() -> N
         ("reads", "Sales", "crm.view_contact", True),
         ("no campaigns", "Sales", "notifications.change_campaign", False),
         ("launches", "Approver", "notifications.launch_campaign", True),
+        ("no tests", "Approver", "notifications.send_test", False),
         ("not writes", "Approver", "notifications.change_campaign", False),
         ("resumes", "Approver", "notifications.delete_switch", True),
         ("all", "Administrator", "notifications.change_sender", True),
