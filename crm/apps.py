@@ -24,11 +24,15 @@ class CrmConfig(AppConfig):
     verbose_name = "Customers"
 
     def ready(self) -> None:
+        from django.core.checks import register
+
         # Web processes publish too: the application must be the current one.
         import crm.celery  # noqa: F401
         from crm.ports.personal_data import register_holder
         from crm.privacy import CrmHolder
+        from crm.second_factor.checks import check_second_factor
 
+        register(check_second_factor)
         register_holder(CrmHolder())
 
         if settings.LOAD_ADMIN:

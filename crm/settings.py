@@ -15,6 +15,7 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
+from django.urls import reverse_lazy
 
 from crm.embedded.broker import build_broker_options
 from crm.embedded.cluster import DATABASE, ROLE, Cluster, locate_cluster
@@ -190,6 +191,7 @@ INSTALLED_APPS = [
     "axes",
     "django_otp",
     "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "crm.apps.CrmConfig",
     "preferences.apps.PreferencesConfig",
     "segments.apps.SegmentsConfig",
@@ -206,6 +208,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_otp.middleware.OTPMiddleware",
+    "crm.api.second_factor.SecondFactorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -247,6 +250,16 @@ AXES_VERBOSE = False
 AXES_FAILURE_LIMIT = read_positive("AXES_FAILURE_LIMIT", 20)
 AXES_COOLOFF_TIME = 1  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+# `required`: staff may send only after they set one up. `off`: it is their choice;
+# whoever has one is asked for it at each login either way.
+SECOND_FACTOR = read_choice(
+    "SECOND_FACTOR", ("off", "required"), "required" if DATABASE_URL else "off"
+)
+# By path, as this app knows no other: the rights that wait for it.
+SECOND_FACTOR_RIGHTS = "notifications.roles.SEND_RIGHTS"
+OTP_TOTP_ISSUER = "Apropos"
+# Were a device ever registered in the admin, its secret would still not be shown.
+OTP_ADMIN_HIDE_SENSITIVE_DATA = True
 
 # --- Language and time ---
 LANGUAGE_CODE = "en-us"
@@ -403,6 +416,12 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "8px",
     "DASHBOARD_CALLBACK": "notifications.admin.dashboard.describe_dashboard",
+    "GLOBAL_CALLBACK": "crm.admin.second_factor.views.describe_want",
+    "ACCOUNT": {
+        "navigation": [
+            {"title": "Second factor", "link": reverse_lazy("second_factor:home")}
+        ]
+    },
     "STYLES": [lambda request: static("apropos/apropos.css")],
     "SCRIPTS": [lambda request: static("apropos/apropos.js")],
     "SIDEBAR": {

@@ -36,6 +36,19 @@ SEE_MESSAGES = _codes(
 ) | _codes("segments", "segment segmentversion membership membershipchange")
 # Stopping is safe, so whoever sees a wrong message may stop it.
 STOP = {"notifications.add_switch"}
+# What reaches customers, brings back what was stopped, or hands out the means to:
+# where the second factor is required, these wait for it. A right to approve goes here.
+SEND_RIGHTS: Final = frozenset(
+    {
+        "notifications.launch_campaign",
+        "notifications.send_test",
+        "notifications.delete_switch",
+        "notifications.change_delivery",
+        "crm.add_apikey",
+    }
+    | _codes("notifications", "sender", "add change delete")
+    | _codes("auth", "user group", "add change delete")
+)
 SCHEDULES = _codes("django_celery_beat", "intervalschedule crontabschedule", "view add")
 
 ROLES: Final[dict[str, set[str]]] = {

@@ -8,6 +8,8 @@ import os
 os.environ.setdefault("SECRET_KEY", "tests-only")
 # A Fernet key of 32 equal bytes.
 os.environ.setdefault("ENCRYPTION_KEY", "dGVzdHRlc3R0ZXN0dGVzdHRlc3R0ZXN0dGVzdHRlc3Q=")
+# Whatever database they use; the tests of the second factor turn it on.
+os.environ.setdefault("SECOND_FACTOR", "off")
 # A broker in the process: only the tests of brokers speak to a real one.
 os.environ.setdefault("BROKER_URL", "memory://")
 # Playwright's loop runs in the thread of the tests that use the database.

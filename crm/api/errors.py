@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
+
+from crm.second_factor.door import was_withheld
+
+
+class SecondFactorRequired(exceptions.PermissionDenied):
+    default_code = "second_factor_required"
+    default_detail = (
+        "Your role may do this once you set up a second factor, on the page "
+        "/admin/second-factor/."
+    )
 
 
 def build_error(
@@ -44,6 +55,9 @@ def answer_exception(exc: Exception, context: dict[str, Any]) -> Response | None
     # Django's own words name the model, and carry no code.
     if isinstance(exc, Http404):
         exc = exceptions.NotFound()
+    refused = isinstance(exc, PermissionDenied | exceptions.PermissionDenied)
+    if refused and was_withheld(context.get("request")):
+        exc = SecondFactorRequired()
     response = exception_handler(exc, context)
     if response is None:
         return None

@@ -11,6 +11,8 @@ from tests.architecture.source import ROOT
 PRODUCTION = {
     "DEBUG": "0",
     "SANDBOX": "0",
+    # What it is there by default; the tests' own environment says off.
+    "SECOND_FACTOR": "required",
     # The tests' own keys are as short as their life.
     "SECRET_KEY": "a-key-of-fifty-and-more-characters-made-for-one-check-9fJ2",
     "SITE_URL": "https://crm.example.com",

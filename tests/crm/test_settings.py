@@ -11,6 +11,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 FERNET = "dGVzdHRlc3R0ZXN0dGVzdHRlc3R0ZXN0dGVzdHRlc3Q="
 SERVER = "postgres://nobody@127.0.0.1:1/apropos"
 OURS = ("DATABASE_URL", "DATA_DIR", "SECRET_KEY", "ENCRYPTION_KEY", "BROKER_URL")
+OURS += ("SECOND_FACTOR",)
 
 
 def run_settings(tmp_path: Path, **environment: str) -> subprocess.CompletedProcess:
@@ -21,7 +22,8 @@ def run_settings(tmp_path: Path, **environment: str) -> subprocess.CompletedProc
         "from django.core.exceptions import ImproperlyConfigured\n"
         "try:\n    import crm.settings as s\n"
         "except ImproperlyConfigured as error:\n    raise SystemExit(str(error))\n"
-        "print(s.SECRET_KEY, s.ENCRYPTION_KEYS[0], s.DATABASES['default']['HOST'])"
+        "print(s.SECRET_KEY, s.ENCRYPTION_KEYS[0], s.DATABASES['default']['HOST'],"
+        "s.SECOND_FACTOR)"
     )
     # An empty value hides what a developer's .env says.
     hidden = {"SECRET_KEY": "", "ENCRYPTION_KEY": "", "DATA_DIR": str(tmp_path)}
@@ -40,6 +42,23 @@ def test_the_embedded_default_makes_its_secrets_and_keeps_them(tmp_path: Path) -
     assert first.returncode == 0, first.stderr
     assert first.stdout == second.stdout
     assert first.stdout.split()[2] == str(tmp_path / "postgres" / "run")
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, "off"),
+        ({"SECOND_FACTOR": "required"}, "required"),
+        ({"DATABASE_URL": SERVER}, "required"),
+        ({"DATABASE_URL": SERVER, "SECOND_FACTOR": "off"}, "off"),
+    ],
+)
+def test_the_second_factor_is_required_beside_a_database_of_yours(
+    environment: dict[str, str], expected: str, tmp_path: Path
+) -> None:
+    secrets = {"SECRET_KEY": "x", "ENCRYPTION_KEY": FERNET}
+    done = run_settings(tmp_path, **secrets, **environment)
+    assert done.stdout.split()[-1] == expected, done.stderr
 
 
 def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
@@ -90,6 +109,11 @@ def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
             "a broker of another kind",
             {"BROKER_URL": "kafka://x"},
             "BROKER_URL must start with one of pgmq://",
+        ),
+        (
+            "a second factor of another kind",
+            {"SECOND_FACTOR": "on"},
+            "SECOND_FACTOR must be one of off, required, not 'on'",
         ),
         (
             "a secret file that is not there",

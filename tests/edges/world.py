@@ -15,7 +15,6 @@ from django_celery_beat.models import (
     IntervalSchedule,
     PeriodicTask,
 )
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from crm.models import Brand, Contact, EventName, PendingEvent
 from crm.models.audit import record_audit
@@ -176,7 +175,6 @@ def make_rules(text: str, *, staff: User, contact: Contact, topic: Topic) -> Non
     schedule, _ = IntervalSchedule.objects.get_or_create(every=7, period="days")
     CrontabSchedule.objects.create(minute="1")
     PeriodicTask.objects.create(name="a tick", task="x", interval=schedule)
-    TOTPDevice.objects.create(user=staff, name=text[:64])
     record_audit(actor=staff, action="edited", on=contact, changes={"note": text})
     Brand.objects.create(name=text[:100], slug="second")
 
