@@ -23,7 +23,7 @@ def grant_right(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("notifications", "0003_add_roles")]
+    dependencies = [("notifications", "0005_remember_recent_answers")]
 
     operations = [
         migrations.AlterModelOptions(
