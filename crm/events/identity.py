@@ -1,11 +1,12 @@
 """Who is meant: identifiers → contacts, made, linked and merged in any order.
 
-Rules:
+Rules (docs/identity.md has examples):
 - an external id leads; an anonymous id leads where there is no external id
-- identify with both links them: an anonymous contact takes the external id; where
+- a call with both links them: an anonymous contact takes the external id; where
   both exist, the anonymous contact is merged into the known one
 - a device shared by two known people is left with the first: known people are
-  merged only by an explicit alias
+  merged only by an explicit alias or by staff
+- an alias claims the previous id as both kinds, so that it may come first
 - merges follow canonical pointers, so that a loop is impossible
 """
 
@@ -138,49 +139,42 @@ def plan_item(plan: IdentityPlan, item: Item, fresh: Iterator[int]) -> int:
     if known is None:
         assert guest is not None  # the schema refuses items without ids
         return plan.owners.get(guest) or plan_contact(plan, guest, fresh)
-    owner = plan.owners.get(known)
     visitor = plan.owners.get(guest) if guest else None
-    if owner is None:
-        owner = plan_known(plan, item, known, visitor, fresh)
+    owner = plan.owners.get(known) or plan_known(plan, known, visitor, fresh)
     if guest and visitor is None:
         plan_key(plan, guest, owner)
     # A known visitor is somebody else on the same device: left alone.
-    elif item.kind == "identify" and is_nameless(visitor, plan) and visitor != owner:
+    elif is_nameless(visitor, plan) and visitor != owner:
         plan_merge(plan, visitor, owner)
     return owner
 
 
 def plan_known(
-    plan: IdentityPlan,
-    item: Item,
-    known: Key,
-    visitor: int | None,
-    fresh: Iterator[int],
+    plan: IdentityPlan, known: Key, visitor: int | None, fresh: Iterator[int]
 ) -> int:
     """The contact of an unseen external id: the visitor who just said it, or new."""
-    if item.kind == "identify" and is_nameless(visitor, plan):
+    if is_nameless(visitor, plan):
         plan_key(plan, known, visitor)
         return visitor
     return plan_contact(plan, known, fresh)
 
 
 def plan_alias(plan: IdentityPlan, item: Item, fresh: Iterator[int]) -> int:
-    """previousId, anonymous or external, leads to userId from now on."""
+    """previousId, anonymous or external, leads to userId from now on.
+
+    It is claimed as both kinds: the alias may come before the first call that
+    shows which kind it is.
+    """
     known = (EXTERNAL, item.user_id)
-    before = (ANONYMOUS, item.previous_id)
-    if (EXTERNAL, item.previous_id) in plan.owners:
-        before = (EXTERNAL, item.previous_id)
-    owner = plan.owners.get(known)
-    previous = plan.owners.get(before)
-    if owner is None and is_nameless(previous, plan):
-        plan_key(plan, known, previous)
-        return previous
-    if owner is None:
-        owner = plan_contact(plan, known, fresh)
-    if previous is None:
-        plan_key(plan, before, owner)
-    elif previous != owner:
-        plan_merge(plan, previous, owner)
+    previous = ((EXTERNAL, item.previous_id), (ANONYMOUS, item.previous_id))
+    visitor = plan.owners.get(previous[1])
+    owner = plan.owners.get(known) or plan_known(plan, known, visitor, fresh)
+    for key in previous:
+        holder = plan.owners.get(key)
+        if holder is None:
+            plan_key(plan, key, owner)
+        elif holder != owner:
+            plan_merge(plan, holder, owner)
     return owner
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
-from django.db import connections
 
-from crm.events.ingest import IngestResult, record_events
-from crm.events.schema import Item
+from crm.events.ingest import IngestResult
 from crm.events.vocabulary import forget_written
 from crm.models import (
     AuditEntry,
@@ -25,6 +23,7 @@ from crm.models import (
     PendingEvent,
 )
 from crm.ports import effects
+from tests.crm.events.calls import record, run_together, say
 from tests.factories import NOON, make_contact, make_device, make_event
 
 pytestmark = pytest.mark.django_db
@@ -35,33 +34,6 @@ def _empty_vocabulary() -> Iterator[None]:
     forget_written()
     yield
     forget_written()
-
-
-def say(kind: str = "track", **fields: Any) -> Item:
-    """One parsed call; `at` hours after noon."""
-    said = {
-        "index": 0,
-        "kind": kind,
-        "name": "Viewed" if kind == "track" else "",
-        "user_id": "",
-        "anonymous_id": "",
-        "previous_id": "",
-        "message_id": "",
-        "occurred_at": NOON + timedelta(hours=fields.pop("at", 0)),
-        "clock_skewed": False,
-        "properties": {},
-        "traits": {},
-        "context": {},
-    }
-    return Item(**{**said, **fields})
-
-
-def record(*items: Item, at: datetime = NOON) -> IngestResult:
-    numbered = [
-        Item(**{f: getattr(item, f) for f in Item.__struct_fields__} | {"index": n})
-        for n, item in enumerate(items)
-    ]
-    return record_events(numbered, received_at=at, source="test")
 
 
 def test_a_track_call_makes_a_contact_an_event_and_a_pending_row() -> None:
@@ -343,30 +315,6 @@ def test_events_of_someone_else_are_not_touched() -> None:
     assert Event.objects.for_contact(other.contact).get() == other
 
 
-def run_together(batches: Sequence[Sequence[Item]]) -> list[IngestResult]:
-    """Each batch in its own thread, over its own connection, all at once."""
-    barrier = threading.Barrier(len(batches))
-    results: list[IngestResult] = []
-    failures: list[BaseException] = []
-
-    def work(batch: Sequence[Item]) -> None:
-        barrier.wait()
-        try:
-            results.append(record(*batch))
-        except BaseException as error:  # noqa: BLE001
-            failures.append(error)
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=work, args=(batch,)) for batch in batches]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
-    return results
-
-
 @pytest.mark.django_db(transaction=True)
 def test_the_same_batch_sent_by_eight_threads_has_one_effect() -> None:
     batch = [
@@ -380,7 +328,7 @@ def test_the_same_batch_sent_by_eight_threads_has_one_effect() -> None:
         for n in range(50)
     ]
     shuffled = [batch[n:] + batch[:n] for n in range(0, 48, 6)]
-    results = run_together(shuffled)
+    results = run_together([partial(record, *batch) for batch in shuffled])
     assert sum(result.accepted for result in results) == 50
     assert sum(result.duplicates for result in results) == 350
     assert Contact.objects.count() == 7
@@ -394,7 +342,7 @@ def test_new_people_met_by_many_threads_at_once_are_made_once() -> None:
         [say(user_id=f"u{n}", anonymous_id=f"a{n}") for n in order]
         for order in (range(20), range(19, -1, -1), range(5, 15), range(20))
     ]
-    run_together(batches)
+    run_together([partial(record, *batch) for batch in batches])
     assert Contact.objects.count() == 20
     assert Identifier.objects.count() == 40
     assert Event.objects.count() == 70
@@ -408,7 +356,8 @@ def test_merges_beside_events_lose_no_event() -> None:
         say("identify", user_id=f"u{n}", anonymous_id=f"a{n}") for n in range(10)
     ]
     browsing = [say(anonymous_id=f"a{n}") for n in range(9, -1, -1)]
-    run_together([linking, browsing, browsing, linking, browsing])
+    batches = [linking, browsing, browsing, linking, browsing]
+    run_together([partial(record, *batch) for batch in batches])
     assert Contact.objects.canonical().count() == 10
     merged = Contact.objects.exclude(canonical=None)
     assert not Event.objects.filter(contact__in=merged).exists()
