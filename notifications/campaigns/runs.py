@@ -15,6 +15,7 @@ from crm.models.audit import record_audit
 from notifications.campaigns.audience import build_audience, build_local_audience
 from notifications.campaigns.schedule import (
     CronTimes,
+    find_latest,
     find_next_cron,
     find_next_interval,
 )
@@ -30,6 +31,9 @@ SECONDS = {
     IntervalSchedule.MINUTES: 60,
     IntervalSchedule.SECONDS: 1,
 }
+
+# A run begins within a tick; a span of runs longer than this was missed.
+MISSED_AFTER = timedelta(minutes=1)
 
 # The first zone to reach a wall time is 14 hours ahead of UTC: a campaign at
 # local times is planned a little before that.
@@ -127,19 +131,60 @@ def _start_run(campaign: Campaign) -> int:
         return 0
     if version.segment is not None and version.segment.state == Segment.State.FAILED:
         raise LookupError(f"the segment “{version.segment}” could not be built.")
-    following = None
     if version.kind == CampaignVersion.Kind.RECURRING:
-        # Runs missed while nothing ran are not made up for, one by one: the next
-        # is the first after now.
-        following = find_next_run(version, after=read_clock(), anchor=due)
-    if not campaign.start_run(due=due, next_run_at=following):
+        return _start_recurring(campaign, version, due=due)
+    if not campaign.start_run(due=due, next_run_at=None):
         return 0
     if version.kind == CampaignVersion.Kind.LOCAL:
         return plan_deliveries(version, build_local_audience(version, occurrence=""))
-    recurring = version.kind == CampaignVersion.Kind.RECURRING
-    occurrence = f"{due:%Y-%m-%dT%H:%M:%SZ}" if recurring else ""
+    return plan_deliveries(version, build_audience(version, occurrence="", due=due))
+
+
+def _start_recurring(
+    campaign: Campaign, version: CampaignVersion, *, due: datetime
+) -> int:
+    """Plan the latest run that has come, if its messages have time left.
+
+    Runs missed while nothing ran are not made up for one by one. The latest alone is
+    planned, and not even that where everybody's message would expire at once: it is
+    skipped, staff see why, and the next is the first after now.
+    """
+    now = read_clock()
+    if version.offer_ends_at and version.offer_ends_at <= now:
+        raise LookupError("its offer is over.")
+    latest = find_latest(
+        lambda after: find_next_run(version, after=after, anchor=due), first=due, at=now
+    )
+    following = find_next_run(version, after=now, anchor=due)
+    if not campaign.start_run(due=due, next_run_at=following):
+        return 0
+    too_late = latest + timedelta(seconds=version.ttl_s) <= now
+    if too_late or latest - due > MISSED_AFTER:
+        note_missed_runs(campaign, first=due, latest=latest, is_skipped=too_late)
+    if too_late:
+        return 0
+    occurrence = f"{latest:%Y-%m-%dT%H:%M:%SZ}"
     return plan_deliveries(
-        version, build_audience(version, occurrence=occurrence, due=due)
+        version, build_audience(version, occurrence=occurrence, due=latest)
+    )
+
+
+def note_missed_runs(
+    campaign: Campaign, *, first: datetime, latest: datetime, is_skipped: bool
+) -> None:
+    """Tell staff which runs never were, and why: an alert and the audit trail."""
+    spans = f"{first:%-d %b %Y, %H:%M} UTC"
+    if first != latest:
+        spans = f"{spans} to {latest:%-d %b %Y, %H:%M} UTC"
+    reason = f"Nothing ran when its runs were due ({spans}). "
+    reason += (
+        "They are skipped: their messages would have expired."
+        if is_skipped
+        else "Only the latest is made up for."
+    )
+    record_audit(actor="schedule", action="missed", on=campaign, reason=reason)
+    Alert.objects.raise_once(
+        cause=f"campaign:{campaign.pk}:missed", text=f"{campaign.name}: {reason}"[:500]
     )
 
 

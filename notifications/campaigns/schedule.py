@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from calendar import monthrange
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
@@ -77,6 +77,26 @@ def find_next_interval(every_s: int, *, anchor: datetime, after: datetime) -> da
         return anchor
     every = timedelta(seconds=every_s)
     return anchor + ((after - anchor) // every + 1) * every
+
+
+def find_latest(
+    find_next: Callable[[datetime], datetime | None], *, first: datetime, at: datetime
+) -> datetime:
+    """The last of the runs from `first` (one itself) to `at`, by halving the time.
+
+    A minute's interval may have missed a million of them: none is walked through.
+    """
+    latest, empty_from = first, at
+    low = first
+    while empty_from - low > timedelta(seconds=1):
+        middle = low + (empty_from - low) / 2
+        run = find_next(middle)
+        if run is not None and run <= at:
+            latest = low = run
+        else:
+            empty_from = middle
+    run = find_next(low)
+    return run if run is not None and run <= at else latest
 
 
 def spread_local(wall: datetime, zones: Iterable[str]) -> dict[str, datetime]:

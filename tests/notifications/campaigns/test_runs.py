@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from django.core.exceptions import ValidationError
 from django.utils import timezone
-from django_celery_beat.models import CrontabSchedule
+from django_celery_beat.models import CrontabSchedule, IntervalSchedule
 
-from crm.models import Device
+from crm.models import AuditEntry, Device
 from notifications.campaigns.launch import launch_campaign
 from notifications.campaigns.runs import start_due_runs
 from notifications.models import Alert, Campaign, CampaignVersion, Delivery
@@ -100,13 +100,75 @@ def test_a_recurring_campaign_makes_up_for_one_missed_run_only() -> None:
         make_campaign(kind="recurring", crontab=daily), by="test"
     )
     make_reachable()
-    missed = timezone.now().replace(minute=0, second=0) - timedelta(days=5)
+    now = timezone.now()
+    missed = now.replace(hour=9, minute=0, second=0, microsecond=0) - timedelta(days=5)
     Campaign.objects.filter(pk=campaign.pk).update(next_run_at=missed)
     assert start_due_runs() == 1
     assert start_due_runs() == 0
     campaign.refresh_from_db()
     assert campaign.next_run_at is not None
-    assert campaign.next_run_at > timezone.now()
+    assert campaign.next_run_at > now
+    row = campaign.deliveries.get()
+    # The latest of the five or six, which still has time to be read.
+    assert row.due_at == campaign.next_run_at - timedelta(days=1)
+    assert row.occurrence == f"{row.due_at:%Y-%m-%dT%H:%M:%SZ}"
+    assert row.expires_at > now
+    assert "Only the latest is made up for." in Alert.objects.open().get().text
+
+
+def make_hourly(**columns: Any) -> Campaign:
+    hourly = IntervalSchedule.objects.create(every=1, period=IntervalSchedule.HOURS)
+    campaign = make_campaign(kind="recurring", interval=hourly, **columns)
+    return launch_campaign(campaign, by="test")
+
+
+def test_a_run_whose_messages_would_all_expire_is_skipped_and_staff_see_why() -> None:
+    campaign = make_hourly(ttl_s=600)
+    make_reachable()
+    now = timezone.now()
+    Campaign.objects.filter(pk=campaign.pk).update(
+        next_run_at=now - timedelta(hours=3, minutes=30)
+    )
+
+    assert start_due_runs() == 0
+
+    campaign.refresh_from_db()
+    assert not campaign.deliveries.exists()
+    assert (campaign.state, campaign.next_run_at) == (
+        "running",
+        now + timedelta(minutes=30),
+    )
+    alert = Alert.objects.open().get()
+    assert alert.cause == f"campaign:{campaign.pk}:missed"
+    assert "skipped: their messages would have expired" in alert.text
+    entry = AuditEntry.objects.filter(action="missed").get()
+    assert (entry.actor_name, alert.text) == (
+        "schedule",
+        f"{campaign.name}: {entry.reason}",
+    )
+
+    Campaign.objects.filter(pk=campaign.pk).update(next_run_at=timezone.now())
+    assert start_due_runs() == 1
+
+
+def test_a_run_a_little_late_is_nobodys_news() -> None:
+    campaign = make_hourly()
+    make_reachable()
+    due = timezone.now() - timedelta(minutes=20)
+    Campaign.objects.filter(pk=campaign.pk).update(next_run_at=due)
+    assert start_due_runs() == 1
+    assert campaign.deliveries.get().due_at == due
+    assert not Alert.objects.exists()
+
+
+def test_a_recurring_campaign_whose_offer_is_over_is_set_aside() -> None:
+    campaign = make_hourly(offer_ends_at=timezone.now() + timedelta(hours=1))
+    make_reachable()
+    CampaignVersion.objects.update(offer_ends_at=timezone.now())
+    Campaign.objects.update(next_run_at=timezone.now())
+    assert start_due_runs() == 0
+    campaign.refresh_from_db()
+    assert campaign.paused_reason == "It cannot start: its offer is over."
 
 
 def test_a_run_planned_again_after_a_lost_answer_writes_nothing_twice() -> None:

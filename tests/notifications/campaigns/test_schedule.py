@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from notifications.campaigns.schedule import (
     CronTimes,
+    find_latest,
     find_next_cron,
     find_next_interval,
     spread_local,
@@ -356,6 +357,39 @@ def test_interval_counts_elapsed_time_over_a_change_of_clocks() -> None:
 def test_interval_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="one second or more"):
         find_next_interval(0, anchor=SOME_TIME, after=SOME_TIME)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    every_s=st.integers(1, 100_000),
+    late_s=st.integers(0, 1_000_000),
+)
+def test_the_latest_interval_is_found_without_walking(
+    every_s: int, late_s: int
+) -> None:
+    first = at("2026-03-01T00:00Z")
+    now = first + timedelta(seconds=late_s, microseconds=1)
+    asked: list[datetime] = []
+
+    def find_next(after: datetime) -> datetime:
+        asked.append(after)
+        return find_next_interval(every_s, anchor=first, after=after)
+
+    latest = find_latest(find_next, first=first, at=now)
+
+    assert latest == first + timedelta(seconds=late_s // every_s * every_s)
+    assert len(asked) <= 25
+
+
+def test_the_latest_of_a_crontab_is_the_last_moment_that_came() -> None:
+    times = make_times("0 9,17 * * 1-5")
+    zone = ZoneInfo("Europe/Berlin")
+    latest = find_latest(
+        lambda after: find_next_cron(times, after=after, zone=zone),
+        first=at("2026-11-02T08:00Z"),
+        at=at("2026-11-22T12:00Z"),
+    )
+    assert latest == at("2026-11-20T16:00Z")
 
 
 def test_local_time_is_an_instant_per_zone() -> None:
