@@ -397,6 +397,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 3600.0,
         "options": {"expires": 1800},
     },
+    "forget texts": {
+        "task": "notifications.tasks.forget_texts",
+        "schedule": 3600.0,
+        "options": {"expires": 1800},
+    },
 }
 
 # --- Admin ---

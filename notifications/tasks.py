@@ -5,7 +5,9 @@ from __future__ import annotations
 from celery import shared_task
 
 from crm.bell import ring
+from crm.clock import read_clock
 from notifications import pipeline
+from notifications.delivery import retention
 from notifications.delivery.send import send_due
 from notifications.worker import ring_for_work
 
@@ -15,6 +17,8 @@ BUDGET_S = 40.0
 # The last batch may begin at the end of the budget and has its own time then. Ended
 # in the middle, its answers would be lost and its messages unknown.
 SEND_LIMITS_S = {"soft_time_limit": 110, "time_limit": 120}
+# Chunk by chunk; what is left is taken in the next hour.
+FORGET_LIMITS_S = {"soft_time_limit": 600, "time_limit": 660}
 # A run of a million people is one statement: ended early, it would never be planned.
 TICK_LIMITS_S = {"soft_time_limit": 840, "time_limit": 900}
 
@@ -41,3 +45,9 @@ def tick() -> None:
     """Do what time made due, then ring for what nobody rang for."""
     pipeline.tick()
     ring_for_work()
+
+
+@shared_task(**FORGET_LIMITS_S)
+def forget_texts() -> None:
+    """Hourly: what people were shown is deleted after 90 days."""
+    retention.forget_texts(now=read_clock())
