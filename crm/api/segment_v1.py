@@ -19,9 +19,10 @@ from django.views.decorators.csrf import csrf_exempt
 from crm.api.auth import find_api_key
 from crm.api.errors import build_error
 from crm.bell import ring_bell
+from crm.events.envelope import Rejection
 from crm.events.ingest import IngestResult, record_events
 from crm.events.limits import BodyRefused, Fault, Limits, unpack_body
-from crm.events.schema import Item, Rejection, parse_batch, parse_single
+from crm.events.schema import Item, parse_batch, parse_single
 from crm.models import ApiKey
 
 SOURCE = "segment"
@@ -48,7 +49,7 @@ def answer_fault(status: int, fault: Fault) -> HttpResponse:
 
 
 def receive(
-    view: Callable[[bytes], Received],
+    view: Callable[[bytes], Received], *, source: str = SOURCE
 ) -> Callable[[HttpRequest], HttpResponse]:
     """POST only, limits, key, parse, record, ring, answer: in this order.
 
@@ -62,7 +63,7 @@ def receive(
         if request.method != "POST":
             return answer_fault(405, ONLY_POST)
         try:
-            return answer_call(request, view)
+            return answer_call(request, view, source)
         except BodyRefused as refused:
             return answer_fault(refused.status, refused.fault)
 
@@ -70,7 +71,7 @@ def receive(
 
 
 def answer_call(
-    request: HttpRequest, view: Callable[[bytes], Received]
+    request: HttpRequest, view: Callable[[bytes], Received], source: str
 ) -> HttpResponse:
     header = request.META.get("HTTP_AUTHORIZATION", "")
     key = find_api_key(header)
@@ -83,7 +84,7 @@ def answer_call(
         return answer_fault(401, UNKNOWN_KEY)
     if not key.allows(ApiKey.Scope.TRACK):
         return answer_fault(403, NO_SCOPE)
-    result = record_events(items, received_at=timezone.now(), source=SOURCE)
+    result = record_events(items, received_at=timezone.now(), source=source)
     if result.accepted:
         ring_bell()
     return answer(200, describe_result(result, rejected))

@@ -6,9 +6,10 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
 
-from crm.api import contacts, devices, health, products, segment_v1
+from crm.api import contacts, devices, health, posthog, products, segment_v1
 from crm.events.schema import KINDS
 
+POSTHOG_PATHS = ("batch", "capture", "i/v0/e")
 router = SimpleRouter()
 router.register("contacts", contacts.ContactViewSet, basename="contact")
 router.register("devices", devices.DeviceViewSet, basename="device")
@@ -21,6 +22,12 @@ urlpatterns = [
     # What some clients of Segment's family put before it.
     path("api/public/apps/batch", segment_v1.receive_batch),
     *(path(f"v1/{kind}", segment_v1.receive_single(kind)) for kind in sorted(KINDS)),
+    # PostHog's own, which its clients put behind the host: with a slash, or without.
+    *(
+        path(f"{name}{slash}", posthog.receive_capture)
+        for name in POSTHOG_PATHS
+        for slash in ("/", "")
+    ),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(), name="api-docs"),
     path("api/", include(router.urls)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,13 +13,14 @@ from psycopg import errors
 
 from crm.events.amounts import read_currency, read_value
 from crm.events.devices import register_devices
+from crm.events.envelope import Rejection
 from crm.events.identity import (
     IdentityRaceLost,
     Owners,
     attach_contacts,
     list_keys,
 )
-from crm.events.schema import Item, Rejection
+from crm.events.schema import Item
 from crm.events.statements import open_cursor
 from crm.events.traits import TraitWord, apply_traits
 from crm.events.vocabulary import remember_names
@@ -131,17 +132,22 @@ def take_in(
         return result
     contact_of = attach_contacts(fresh, owners, received_at=received_at)
     append_events(fresh, contact_of, received_at=received_at, source=source)
-    apply_traits(
-        [
-            TraitWord(contact_of[item.index], item.traits, item.occurred_at)
-            for item in fresh
-            if item.traits
-        ]
-    )
+    apply_traits(list(list_words(fresh, contact_of)))
     register_devices(fresh, contact_of)
     remember_names([item for item in fresh if item.name], at=received_at)
     apply_effects(fresh, contact_of, source=source)
     return result
+
+
+def list_words(
+    items: Iterable[Item], contact_of: Mapping[int, int]
+) -> Iterator[TraitWord]:
+    for item in items:
+        contact, at = contact_of[item.index], item.occurred_at
+        if item.traits:
+            yield TraitWord(contact, item.traits, at)
+        if item.traits_once:
+            yield TraitWord(contact, item.traits_once, at, once=True)
 
 
 def open_batch(items: Sequence[Item]) -> tuple[list[Item], Owners]:

@@ -1,28 +1,29 @@
 """The wire shapes of Segment's calls: bytes → items and rejections.
 
-Pure. A request that is not JSON, or too large, is refused whole; one bad item
-is rejected with its index and path, and the rest is kept.
+Pure. `envelope` opens batches and lists what is rejected.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, NoReturn
+from typing import Any
 
 import msgspec
 
+from crm.events.envelope import (
+    ItemRefused,
+    ParsedBatch,
+    decode_call,
+    read_batch,
+    refuse,
+)
 from crm.events.limits import (
-    OUT_OF_RANGE,
-    TOO_DEEP,
     BodyRefused,
-    Fault,
     Limits,
     check_utf8,
     find_fault,
     find_object_fault,
-    parse_leniently,
 )
 
 KINDS = frozenset({"identify", "track", "page", "screen", "group", "alias"})
@@ -57,23 +58,8 @@ class Item(msgspec.Struct, frozen=True):
     properties: dict[str, Any]
     traits: dict[str, Any]
     context: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """One refused item; `path` starts inside the item."""
-
-    index: int
-    path: str
-    code: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class ParsedBatch:
-    items: Sequence[Item]
-    rejected: Sequence[Rejection]
-    write_key: str = ""
+    # Said only in case nothing was said before (PostHog's $set_once).
+    traits_once: dict[str, Any] = {}
 
 
 class WireItem(msgspec.Struct, rename="camel"):
@@ -95,51 +81,18 @@ class WireItem(msgspec.Struct, rename="camel"):
     write_key: str | None = None
 
 
-class WireBatch(msgspec.Struct, rename="camel"):
-    batch: list[msgspec.Raw]
-    context: dict[str, Any] | None = None
-    write_key: str | None = None
-
-
-class _ItemRefused(Exception):
-    def __init__(self, fault: Fault) -> None:
-        super().__init__(fault.message)
-        self.fault = fault
-
-
 _decode_item = msgspec.json.Decoder(WireItem).decode
-_decode_batch = msgspec.json.Decoder(WireBatch).decode
 
 
-def parse_batch(body: bytes, *, received_at: datetime, limits: Limits) -> ParsedBatch:
+def parse_batch(
+    body: bytes, *, received_at: datetime, limits: Limits
+) -> ParsedBatch[Item]:
     """Items and rejections of a `/v1/batch` body (already unpacked)."""
-    check_utf8(body)
-    rejected: list[Rejection] = []
-    try:
-        wire = _decode_batch(body)
-        raws: list[Any] = list(enumerate(wire.batch))
-    except RecursionError:
-        raise BodyRefused(400, TOO_DEEP) from None
-    except msgspec.ValidationError as error:
-        raise BodyRefused(400, read_type_fault(error)) from error
-    except msgspec.DecodeError:
-        wire, raws, rejected = rescue_batch(body)
-    if len(raws) + len(rejected) > limits.batch_events:
-        message = f"More than {limits.batch_events} events in one batch."
-        raise BodyRefused(413, Fault("too_many_events", message, "batch"))
-    shared = wire.context or {}
-    if shared and (fault := find_fault(shared, depth=1)):
-        raise BodyRefused(400, fault.under("context"))
-    items: list[Item] = []
-    for index, raw in raws:
-        try:
-            item = parse_item(raw, index, shared=shared, at=received_at, limits=limits)
-        except _ItemRefused as refused:
-            rejected.append(reject_item(index, refused.fault))
-        else:
-            items.append(item)
-    rejected.sort(key=lambda rejection: rejection.index)
-    return ParsedBatch(items, rejected, wire.write_key or "")
+
+    def read_call(raw: Any, index: int, shared: dict[str, Any]) -> Item:
+        return parse_item(raw, index, shared=shared, at=received_at, limits=limits)
+
+    return read_batch(body, limits, read_call)
 
 
 def parse_single(
@@ -149,7 +102,7 @@ def parse_single(
     check_utf8(body)
     try:
         item = parse_item(body, shared={}, at=received_at, limits=limits, kind=kind)
-    except _ItemRefused as refused:
+    except ItemRefused as refused:
         status = 413 if refused.fault.code == "event_too_large" else 400
         raise BodyRefused(status, refused.fault) from refused
     return item, find_write_key(body)
@@ -163,40 +116,6 @@ def find_write_key(body: bytes) -> str:
         return ""
 
 
-def rescue_batch(body: bytes) -> tuple[WireBatch, list[Any], list[Rejection]]:
-    """Read a batch the fast decoder gave up on because of one item in it.
-
-    Lone surrogates and numbers out of range cost their item; what is no JSON at
-    all (NaN, a broken escape) costs the batch.
-    """
-    whole = parse_leniently(body)
-    batch = whole.get("batch") if isinstance(whole, dict) else None
-    if not isinstance(batch, list):
-        raise BodyRefused(400, Fault("invalid", "Expected a list.", "batch"))
-    rejected: list[Rejection] = []
-    raws: list[Any] = []
-    for index, item in enumerate(batch):
-        fault = find_fault(item)
-        if fault is None:
-            raws.append((index, msgspec.json.encode(item)))
-        elif fault.code == "not_a_number":
-            raise BodyRefused(400, fault.under(f"batch[{index}]"))
-        else:
-            rejected.append(reject_item(index, fault))
-    rest = {key: value for key, value in whole.items() if key != "batch"}
-    if fault := find_fault(rest):
-        raise BodyRefused(400, fault)
-    try:
-        wire = msgspec.convert({**rest, "batch": []}, WireBatch)
-    except msgspec.ValidationError as error:
-        raise BodyRefused(400, read_type_fault(error)) from error
-    return wire, raws, rejected
-
-
-def reject_item(index: int, fault: Fault) -> Rejection:
-    return Rejection(index, fault.path, fault.code, fault.message)
-
-
 def parse_item(
     raw: Any,
     index: int = 0,
@@ -206,8 +125,8 @@ def parse_item(
     limits: Limits,
     kind: str = "",
 ) -> Item:
-    """One item, or _ItemRefused with its fault."""
-    wire = decode_item(raw, limits)
+    """One item, or ItemRefused with its fault."""
+    wire = decode_call(raw, limits, _decode_item)
     kind = check_kind(kind or wire.type or "")
     check_parts(wire)
     occurred_at, skewed = read_time(wire, at)
@@ -232,51 +151,17 @@ def parse_item(
 
 def check_parts(wire: WireItem) -> None:
     if wire.properties and (fault := find_object_fault(wire.properties, 2)):
-        raise _ItemRefused(fault.under("properties"))
+        raise ItemRefused(fault.under("properties"))
     if wire.traits and (fault := find_object_fault(wire.traits, 2)):
-        raise _ItemRefused(fault.under("traits"))
+        raise ItemRefused(fault.under("traits"))
     if wire.context and (fault := find_object_fault(wire.context, 2)):
-        raise _ItemRefused(fault.under("context"))
+        raise ItemRefused(fault.under("context"))
 
 
 def check_kind(kind: str) -> str:
     if kind not in KINDS:
         refuse("unknown_type", f"Not one of {', '.join(sorted(KINDS))}.", "type")
     return kind
-
-
-def decode_item(raw: Any, limits: Limits) -> WireItem:
-    if memoryview(raw).nbytes > limits.event_bytes:
-        refuse("event_too_large", f"Larger than {limits.event_bytes} bytes.")
-    try:
-        return _decode_item(raw)
-    except RecursionError:
-        raise _ItemRefused(TOO_DEEP) from None
-    except msgspec.ValidationError as error:
-        # Out of range reads as a type error without its path: look for it.
-        fault = find_lenient_fault(raw) or read_type_fault(error)
-        raise _ItemRefused(fault) from error
-    except msgspec.DecodeError as error:
-        fault = find_lenient_fault(raw) or Fault("invalid_json", str(error))
-        raise _ItemRefused(fault) from error
-
-
-def find_lenient_fault(raw: Any) -> Fault | None:
-    try:
-        return find_fault(parse_leniently(bytes(raw)))
-    except BodyRefused as refused:
-        return refused.fault
-
-
-def read_type_fault(error: msgspec.ValidationError) -> Fault:
-    """msgspec says ``Expected `object`, got `str` - at `$.properties` ``."""
-    message, _, where = str(error).partition(" - at `$")
-    if message.endswith("out of range"):
-        return OUT_OF_RANGE
-    path = where.rstrip("`").lstrip(".")
-    if "missing required field" in message:
-        return Fault("required", "This field is required.", message.split("`")[1])
-    return Fault("invalid_type", message.replace("`", "").replace(" | null", ""), path)
 
 
 def read_name(kind: str, wire: WireItem) -> str:
@@ -303,7 +188,7 @@ def read_properties(kind: str, wire: WireItem) -> dict[str, Any]:
     extra = {"name": wire.name, "category": wire.category}
     said = {key: value for key, value in extra.items() if value}
     if said and (fault := find_fault(said)):
-        raise _ItemRefused(fault)
+        raise ItemRefused(fault)
     return {**said, **properties} if said else properties
 
 
@@ -374,7 +259,3 @@ def parse_timestamp(
         refuse("invalid_timestamp", message, path)
     latest = received_at + MAX_AHEAD
     return (latest, True) if value > latest else (value, False)
-
-
-def refuse(code: str, message: str, path: str = "") -> NoReturn:
-    raise _ItemRefused(Fault(code, message, path))

@@ -1,7 +1,8 @@
 """What is said about a contact: per key the newest word wins, in any order.
 
-`null` removes a trait. E-mail, phone, locale and time zone are copied to their
-columns where they are valid; what is not stays a plain trait.
+`null` removes a trait; what is said once yields to any other word. E-mail, phone,
+locale and time zone are copied to their columns where they are valid; what is not
+stays a plain trait.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ class TraitWord:
     contact_id: int
     traits: Mapping[str, Any]
     at: datetime
+    # Only for traits of which nothing was ever said.
+    once: bool = False
 
 
 def apply_traits(words: Sequence[TraitWord]) -> None:
@@ -71,6 +74,8 @@ def merge_traits(contact: Contact, word: TraitWord) -> None:
     at = word.at.timestamp()
     for key, value in word.traits.items():
         if at < contact.traits_at.get(key, float("-inf")):
+            continue
+        if word.once and key in contact.traits_at:
             continue
         # Kept for removed traits too, so that an older word can not bring them back.
         contact.traits_at[key] = at

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from crm.events.envelope import read_type_fault
 from crm.events.limits import (
     BodyRefused,
     Fault,
@@ -23,7 +24,6 @@ from crm.events.limits import (
     parse_json,
     unpack_body,
 )
-from crm.events.schema import read_type_fault
 
 # One phone that was offline tells of a handful of taps, not of books.
 MAX_BODY_BYTES = 32 * 1024

@@ -40,6 +40,7 @@ def check_segment_rows() -> None:
         ("external_id", "ada"),
         ("anonymous_id", "browser-1"),
         ("anonymous_id", "old-ada"),
+        ("external_id", "old-ada"),
         ("email", "ada@example.com"),
     }
     assert list_events() == [
