@@ -249,6 +249,7 @@ LOGIN_REDIRECT_URL = "admin:index"
 AXES_VERBOSE = False
 AXES_FAILURE_LIMIT = read_positive("AXES_FAILURE_LIMIT", 20)
 AXES_COOLOFF_TIME = 1  # hours
+AXES_LOCKOUT_CALLABLE = "crm.admin.second_factor.views.show_lockout"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 # `required`: staff may send only after they set one up. `off`: it is their choice;
 # whoever has one is asked for it at each login either way.

@@ -53,6 +53,12 @@ def show_login(request: HttpRequest) -> HttpResponse:
     return admin.site.login(request)
 
 
+def show_lockout(request: HttpRequest, *_said_by_axes: Any) -> HttpResponse:
+    """After too many wrong passwords, here or under the login's own form; the same for
+    a name that does not exist."""
+    return _render(request, "locked", "Wait a while", {}, status=429)
+
+
 @never_cache
 @sensitive_post_parameters("code")
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -161,7 +167,12 @@ def pick_next(request: HttpRequest) -> str:
 
 
 def _render(
-    request: HttpRequest, page: str, title: str, context: dict[str, Any]
+    request: HttpRequest,
+    page: str,
+    title: str,
+    context: dict[str, Any],
+    status: int = 200,
 ) -> HttpResponse:
-    frame = {**admin.site.each_context(request), "title": title}
-    return render(request, f"crm/second_factor/{page}.html", {**frame, **context})
+    context = {**admin.site.each_context(request), "title": title, **context}
+    template = f"crm/second_factor/{page}.html"
+    return render(request, template, context, status=status)

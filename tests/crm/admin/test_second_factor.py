@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.http import HttpResponse
 from django.test import Client
+from playwright.sync_api import sync_playwright
 
 from crm.models import AuditEntry
 from crm.second_factor.factors import (
@@ -168,8 +169,25 @@ def test_wrong_passwords_there_lock_like_those_of_the_login(settings: Any) -> No
         client.post(f"{HOME}begin/", {"password": "wrong"}).status_code
         for _ in range(4)
     ]
-    assert states[0] == 200
-    assert states[-1] == 429
+    assert states == [200, 200, 429, 429]
+
+
+@pytest.mark.parametrize("name", ["ada", "nobody"])
+def test_too_many_wrong_passwords_lock_a_name_that_exists_or_not(
+    name: str, client: Client, settings: Any
+) -> None:
+    settings.AXES_FAILURE_LIMIT = 3
+    make_staff("ada")
+    said = [
+        client.post("/admin/login/", {"username": name, "password": f"wrong {n}"})
+        for n in range(3)
+    ]
+    right = client.post("/admin/login/", {"username": name, "password": PASSWORD})
+    assert [answer.status_code for answer in (*said, right)] == [200, 200, 429, 429]
+    assert "Please enter the correct username and password" in read(said[0])
+    assert "Too many wrong passwords came for this name" in read(right)
+    assert not is_logged_in(client)
+    assert name not in read(right)
 
 
 def test_new_codes_are_shown_once_and_the_factor_can_be_removed() -> None:
@@ -218,3 +236,24 @@ def test_the_secrets_of_others_have_no_page() -> None:
     client = log_in(make_staff("root", is_superuser=True))
     for path in ("otp_totp/totpdevice/", "otp_static/staticdevice/"):
         assert client.get(f"/admin/{path}").status_code == 404
+
+
+@pytest.mark.browser
+@pytest.mark.django_db(transaction=True)
+def test_both_steps_of_a_login_work_without_scripts(
+    live_server: Any, chromium_path: str
+) -> None:
+    _, codes = make_factor(make_staff())
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=chromium_path, args=flags)
+        page = browser.new_context(java_script_enabled=False).new_page()
+        page.goto(f"{live_server.url}/admin/password_change/")
+        page.fill("#id_username", "ada")
+        page.fill("#id_password", PASSWORD)
+        page.click("#login-form button")
+        page.fill("#id_code", codes[0])
+        page.click("#login-form button")
+        where = page.url
+        browser.close()
+    assert where == f"{live_server.url}/admin/password_change/"

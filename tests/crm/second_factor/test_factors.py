@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime
 
 import pytest
 import time_machine
 from django.core.exceptions import ValidationError
+from django.db import connections
 from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
@@ -73,6 +75,33 @@ def test_a_code_of_the_app_is_good_once() -> None:
     assert prove_person(ada, f"{code[:3]} {code[3:]}") == device
     with pytest.raises(ValidationError, match="was used before"):
         prove_person(ada, code)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("kind", ["app", "recovery"])
+def test_of_four_requests_at_once_one_may_use_a_code(kind: str) -> None:
+    ada = make_staff()
+    device, codes = make_factor(ada)
+    code = read_app(device) if kind == "app" else codes[0]
+    barrier = threading.Barrier(4)
+    taken: list[bool] = []
+
+    def work() -> None:
+        barrier.wait()
+        try:
+            prove_person(ada, code)
+            taken.append(True)
+        except ValidationError:
+            taken.append(False)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(taken) == [False, False, False, True]
 
 
 def test_a_recovery_code_is_good_once_and_leaves_a_record() -> None:
