@@ -9,6 +9,9 @@ from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.text import Truncator
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
@@ -22,6 +25,9 @@ from notifications.admin.texts import (
 from notifications.campaigns.compose import Text, save_template
 from notifications.models import Template, TemplateContent, TemplateVersion
 from notifications.models.channel import Channel, PurposeClass
+
+# Letters of a campaign's name in the list.
+NAME_SHOWN = 48
 
 
 class TemplateForm(TextFields, forms.ModelForm):
@@ -119,8 +125,14 @@ class VersionInline(TabularInline):
 @admin.register(Template)
 class TemplateAdmin(ModelAdmin):
     form = TemplateForm
-    change_form_template = "admin/notifications/campaign/change_form.html"
-    list_display = ("name", "shown_class", "shown_version", "default_locale")
+    change_form_template = "admin/notifications/template/change_form.html"
+    list_display = (
+        "name",
+        "shown_campaign",
+        "shown_class",
+        "shown_version",
+        "shown_locale",
+    )
     list_filter = ("purpose_class",)
     search_fields = ("name",)
     list_select_related = ("current_version",)
@@ -141,7 +153,8 @@ class TemplateAdmin(ModelAdmin):
                     ("button_1_title", "button_1_link"),
                     ("button_2_title", "button_2_link"),
                     ("button_3_title", "button_3_link"),
-                    ("sound", "on_missing"),
+                    "on_missing",
+                    "sound",
                 )
             },
         ),
@@ -150,6 +163,20 @@ class TemplateAdmin(ModelAdmin):
             {"classes": ("collapse",), "fields": (("channel_id", "badge"), "data")},
         ),
     )
+
+    @display(description="Used by")
+    def shown_campaign(self, template: Template) -> str:
+        if template.campaign_id is None:
+            return "The API"
+        page = reverse(
+            "admin:notifications_campaign_change", args=[template.campaign_id]
+        )
+        name = Truncator(template.campaign_name).chars(NAME_SHOWN)
+        return format_html('<a class="apr-link" href="{}">{}</a>', page, name)
+
+    @display(description="Language", ordering="default_locale")
+    def shown_locale(self, template: Template) -> str:
+        return template.default_locale
 
     @display(description="Class")
     def shown_class(self, template: Template) -> str:
@@ -161,7 +188,7 @@ class TemplateAdmin(ModelAdmin):
         return f"{version.number}, {version.created_at:%-d %b %Y}" if version else "–"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Template]:
-        return Template.objects.select_related("current_version")
+        return Template.objects.select_related("current_version").with_campaign()
 
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         form = super().get_form(request, *args, **kwargs)

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
+from django.apps import apps
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
 from notifications.models.channel import Channel, PurposeClass
+
+
+class TemplateQuerySet(models.QuerySet["Template"]):
+    def with_campaign(self) -> Self:
+        """Annotates `campaign_id` and `campaign_name`; null where only the API uses it.
+
+        A campaign writes a template of its own at each save.
+        """
+        versions = apps.get_model("notifications", "CampaignVersion").objects
+        newest = versions.filter(template=models.OuterRef("pk")).order_by("-pk")
+        return self.annotate(
+            campaign_id=models.Subquery(newest.values("campaign_id")[:1]),
+            campaign_name=models.Subquery(newest.values("campaign__name")[:1]),
+        )
 
 
 class Template(models.Model):
@@ -24,6 +39,8 @@ class Template(models.Model):
         "TemplateVersion", models.PROTECT, null=True, editable=False, related_name="+"
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = TemplateQuerySet.as_manager()
 
     class Meta:
         ordering = ["name"]
