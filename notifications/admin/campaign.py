@@ -78,8 +78,8 @@ class CampaignAdmin(ModelAdmin):
                     ("button_1_title", "button_1_link"),
                     ("button_2_title", "button_2_link"),
                     ("button_3_title", "button_3_link"),
-                    ("sound", "on_missing"),
-                    "default_locale",
+                    "on_missing",
+                    ("sound", "default_locale"),
                 )
             },
         ),

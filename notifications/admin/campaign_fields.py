@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.urls import reverse_lazy
+from django.utils.functional import lazy
+from django.utils.html import format_html
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule
 from unfold.widgets import (
     UnfoldAdminIntegerFieldWidget,
@@ -25,6 +28,7 @@ from notifications.models.channel import Origin, PurposeClass
 from segments.models import Segment
 
 Version = CampaignVersion
+format_html_lazy = lazy(format_html, str)
 
 
 def make_choice(label: str, choices: Any, **kwargs: Any) -> forms.ChoiceField:
@@ -64,6 +68,17 @@ def make_name(label: str, *, limit: int = 200, **kwargs: Any) -> forms.CharField
     )
 
 
+def link_schedule(model: str, words: str) -> Any:
+    """Where none fits, a new one is a page away."""
+    address = reverse_lazy(f"admin:django_celery_beat_{model}_add")
+    return format_html_lazy('<a class="apr-link" href="{}">{}</a>', address, words)
+
+
+class CrontabPick(forms.ModelChoiceField):
+    def label_from_instance(self, obj: CrontabSchedule) -> str:
+        return str(obj.human_readable)
+
+
 class CampaignFields(TextFields):
     """Who, why, what, when, limits and goal."""
 
@@ -99,8 +114,20 @@ class CampaignFields(TextFields):
     )
     local_send_at = WallTimeField(label="Each contact's local time", required=False)
     time_zone = make_choice("Time zone", ())
-    interval = make_pick("Every", IntervalSchedule, "No interval")
-    crontab = make_pick("Or by crontab", CrontabSchedule, "No crontab")
+    interval = make_pick(
+        "Every",
+        IntervalSchedule,
+        "No interval",
+        help_text=link_schedule("intervalschedule", "Add an interval"),
+    )
+    crontab = CrontabPick(
+        label="Or at",
+        queryset=CrontabSchedule.objects.all(),
+        required=False,
+        empty_label="No fixed times",
+        widget=UnfoldAdminSelectWidget,
+        help_text=link_schedule("crontabschedule", "Add fixed times"),
+    )
     trigger_event = make_name("When they do", holder="Cart Updated")
     trigger_filters = FiltersField(
         label="Only if",

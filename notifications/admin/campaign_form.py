@@ -22,6 +22,7 @@ from notifications.admin.texts import (
     spread_text,
 )
 from notifications.campaigns.compose import Definition, Text, save_campaign
+from notifications.campaigns.summary import LOCAL_FORMAT
 from notifications.models import Campaign, CampaignVersion, TemplateContent
 from notifications.models.channel import Relevance
 
@@ -73,7 +74,6 @@ SHOWN_BY_KIND = {
     ),
     "segment_entered": ("trigger_delay_s", "reentry", "reentry_gap_s"),
 }
-LOCAL_FORMAT = "%Y-%m-%d %H:%M"
 
 
 class CampaignForm(CampaignFields, forms.ModelForm):

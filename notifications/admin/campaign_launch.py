@@ -58,11 +58,13 @@ def post_launch(model_admin: Any, request: HttpRequest, pk: int) -> HttpResponse
     except ValidationError as error:
         return _refuse(request, campaign, error)
     ring_on_commit()
-    size = f"{checklist.reach.audience:,}" if checklist.reach else "0"
-    if checklist.reach and checklist.reach.is_cut:
+    reach = checklist.reach
+    people = reach.audience if reach else 0
+    size = f"{people:,} {'person' if people == 1 else 'people'}"
+    if reach and reach.is_cut:
         size = f"more than {size}"
     if campaign.next_run_at:
-        text = f"Launched for {size} people; the first run is due "
+        text = f"Launched for {size}; the first run is due "
         text += f"{campaign.next_run_at:%-d %b %Y, %H:%M} UTC."
     else:
         text = "Launched: it waits for contacts to start it."

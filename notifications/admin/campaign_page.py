@@ -70,6 +70,7 @@ def describe_page(
         "tab": tab,
         "deeds": deeds,
         "may_launch": may_launch,
+        "is_over": campaign.state in Campaign.FINAL,
         "may_change": may_change,
         "may_cancel": may_launch and campaign.state not in Campaign.FINAL,
     }

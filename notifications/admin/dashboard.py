@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from crm.clock import read_clock
 from crm.models import Contact
+from notifications.admin.alert import find_page
 from notifications.admin.charts import build_day_chart
 from notifications.analytics.figures import Overview
 from notifications.analytics.metrics import overview
@@ -91,7 +92,11 @@ def compare(now: int, before: int) -> int | None:
 def list_needs(request: HttpRequest, figures: Overview) -> list[dict[str, Any]]:
     """What waits for a human, each with the page to go to; the worst first."""
     alerts = [
-        {"text": alert.text, "url": alert.url, "tone": "danger"}
+        {
+            "text": alert.text,
+            "url": alert.url or find_page(alert.cause),
+            "tone": "danger",
+        }
         for alert in figures.alerts
     ]
     paused = [

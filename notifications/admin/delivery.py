@@ -10,7 +10,9 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.template.defaultfilters import pluralize
 from django.urls import URLPattern, path
+from django.utils.text import Truncator
 from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
@@ -43,6 +45,8 @@ LABELS = {
     "held_out": "neutral",
 }
 RIGHT = "notifications.change_delivery"
+# Letters of a campaign's name: its report has the rest.
+NAME_SHOWN = 48
 
 
 @admin.register(Delivery)
@@ -71,7 +75,9 @@ class DeliveryAdmin(ReadOnlyAdmin):
 
     @display(description="Campaign")
     def shown_campaign(self, row: Delivery) -> str:
-        return str(row.campaign) if row.campaign else row.get_source_kind_display()
+        if row.campaign is None:
+            return str(row.get_source_kind_display())
+        return Truncator(row.campaign.name).chars(NAME_SHOWN)
 
     @display(description="State", label=LABELS)
     def shown_state(self, row: Delivery) -> tuple[str, str]:
@@ -114,11 +120,11 @@ class DeliveryAdmin(ReadOnlyAdmin):
     def _retry(self, request: HttpRequest, ids: list[uuid.UUID]) -> None:
         done = retry_quarantined(ids, by=request.user)
         ring_on_commit()
-        messages.success(request, f"{done} messages are tried again.")
+        messages.success(request, f"{done} message{pluralize(done)} tried again.")
 
     def _drop(self, request: HttpRequest, ids: list[uuid.UUID]) -> None:
         done = drop_quarantined(ids, by=request.user)
-        messages.success(request, f"{done} messages dropped.")
+        messages.success(request, f"{done} message{pluralize(done)} dropped.")
 
     def change_view(
         self,

@@ -17,6 +17,7 @@ from django_celery_beat.models import (
     SolarSchedule,
 )
 from unfold.admin import ModelAdmin
+from unfold.decorators import display
 
 from crm.admin.base import ReadOnlyAdmin
 
@@ -40,13 +41,21 @@ class ScheduleAdmin(ModelAdmin):
 
 @admin.register(IntervalSchedule)
 class IntervalAdmin(ScheduleAdmin):
-    list_display = ("__str__", "every", "period")
+    list_display = ("__str__",)
 
 
 @admin.register(CrontabSchedule)
 class CrontabAdmin(ScheduleAdmin):
-    list_display = ("__str__", "human_readable")
-    fields = (("minute", "hour"), ("day_of_month", "month_of_year", "day_of_week"))
+    list_display = ("shown_words", "shown_rule")
+    fields = (("minute", "hour"), ("day_of_week", "day_of_month"), "month_of_year")
+
+    @display(description="Runs")
+    def shown_words(self, crontab: CrontabSchedule) -> str:
+        return str(crontab.human_readable)
+
+    @display(description="Crontab")
+    def shown_rule(self, crontab: CrontabSchedule) -> str:
+        return str(crontab).partition(" (")[0]
 
 
 @admin.register(PeriodicTask)

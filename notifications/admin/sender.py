@@ -16,6 +16,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from crm.bell import ring_on_commit
+from crm.clock import read_clock
 from notifications.delivery.senders import (
     MAX_CREDENTIALS_BYTES,
     pause_sender,
@@ -45,6 +46,11 @@ class SenderForm(forms.ModelForm):
         }
 
     by: Any = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # For the page's script: the sandbox takes no key.
+        self.fields["kind"].widget.attrs["data-shows"] = f"{Sender.Kind.FCM}:key_file"
 
     def clean_key_file(self) -> str:
         upload = self.cleaned_data.get("key_file")
@@ -83,7 +89,7 @@ class SenderForm(forms.ModelForm):
 class SenderAdmin(ModelAdmin):
     form = SenderForm
     change_form_template = "admin/notifications/sender/change_form.html"
-    list_display = ("name", "shown_kind", "channel", "is_default", "shown_state")
+    list_display = ("name", "shown_kind", "channel", "shown_default", "shown_state")
     list_per_page = 50
     ordering = ("name",)
     actions = None
@@ -103,6 +109,10 @@ class SenderAdmin(ModelAdmin):
     def shown_kind(self, sender: Sender) -> tuple[str, str]:
         return sender.kind, "Firebase" if sender.kind == "fcm" else "Sandbox"
 
+    @display(description="Default", boolean=True)
+    def shown_default(self, sender: Sender) -> bool:
+        return sender.is_default
+
     @display(
         description="State",
         label={"sending": "success", "paused": "warning", "waiting": "danger"},
@@ -111,6 +121,17 @@ class SenderAdmin(ModelAdmin):
         if sender.paused_at:
             return "paused"
         return "waiting" if sender.breakers.all() else "sending"
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        return super().change_view(
+            request, object_id, form_url, {**(extra_context or {}), "now": read_clock()}
+        )
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("breakers")

@@ -73,11 +73,11 @@ class TextFields(forms.Form):
         help_text="For the app, one a line: key = value.",
     )
     button_1_title = make_line("Button 1", holder="Shop now")
-    button_1_link = make_line("leads to", holder="https://…")
+    button_1_link = make_line("Button 1 leads to", holder="https://…")
     button_2_title = make_line("Button 2")
-    button_2_link = make_line("leads to")
+    button_2_link = make_line("Button 2 leads to")
     button_3_title = make_line("Button 3")
-    button_3_link = make_line("leads to")
+    button_3_link = make_line("Button 3 leads to")
 
     def read_text(self) -> dict[str, Any]:
         """The fields as they are stored."""

@@ -143,8 +143,8 @@ class Progress:
 @dataclass(frozen=True, slots=True)
 class AlertLine:
     text: str
+    cause: str
     url: str
-    raised_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -205,7 +205,7 @@ def _read_needs(at: datetime) -> dict[str, Any]:
     [backlog] = fetch_rows(COUNT_BACKLOG, [at])
     alerts = Alert.objects.open().order_by("-raised_at")[:LISTED]
     return {
-        "alerts": tuple(AlertLine(row.text, row.url, row.raised_at) for row in alerts),
+        "alerts": tuple(AlertLine(row.text, row.cause, row.url) for row in alerts),
         "skips": _list_reasons(ends, "skipped", "failed", "cancelled"),
         "quarantined_deliveries": sum(
             row["messages"] for row in ends if row["state"] == "quarantined"

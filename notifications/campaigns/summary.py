@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from notifications.models import Campaign, CampaignVersion
+
+# A wall time without a zone, as the column keeps it.
+LOCAL_FORMAT = "%Y-%m-%d %H:%M"
 
 
 def describe_campaign(campaign: Campaign) -> list[tuple[str, str]]:
@@ -33,13 +38,21 @@ def describe_start(version: CampaignVersion) -> str:
     if version.kind == kind.SEGMENT_ENTERED:
         return f"When a contact enters the segment{wait}"
     if version.kind == kind.LOCAL:
-        return f"{version.local_send_at} in each contact's own time"
+        at = datetime.strptime(version.local_send_at, LOCAL_FORMAT)  # noqa: DTZ007
+        return f"{at:%-d %b %Y, %H:%M} in each contact's own time"
     if version.kind == kind.RECURRING:
-        rule = version.crontab or version.interval
-        return f"Again and again: {rule} ({version.time_zone})"
+        return f"Again and again: {describe_rhythm(version)} ({version.time_zone})"
     if version.send_at is None:
         return "As soon as it is launched"
     return f"{version.send_at:%-d %b %Y, %H:%M} UTC"
+
+
+def describe_rhythm(version: CampaignVersion) -> str:
+    if version.crontab is None:
+        return str(version.interval)
+    # Its own zone is not asked for: the campaign's is.
+    words = str(version.crontab.human_readable)
+    return words.removesuffix(f" {version.crontab.timezone}")
 
 
 def describe_right(version: CampaignVersion) -> str:

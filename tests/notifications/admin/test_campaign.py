@@ -272,7 +272,7 @@ def test_only_a_post_launches(admin_client: Client) -> None:
     campaign.refresh_from_db()
     assert campaign.state == "scheduled"
     [message] = get_messages(answer.wsgi_request)
-    assert "Launched for 1 people" in message.message
+    assert "Launched for 1 person;" in message.message
 
 
 def test_errors_block_the_launch(admin_client: Client) -> None:
