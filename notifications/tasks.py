@@ -50,4 +50,6 @@ def tick() -> None:
 @shared_task(**FORGET_LIMITS_S)
 def forget_texts() -> None:
     """Hourly: what people were shown is deleted after 90 days."""
-    retention.forget_texts(now=read_clock())
+    now = read_clock()
+    retention.forget_texts(now=now)
+    retention.forget_api_sends(now=now)

@@ -11,10 +11,12 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from notifications.analytics.metrics import fetch_rows
 from notifications.models import (
+    ApiSend,
     Attempt,
     Conversion,
     Delivery,
@@ -73,6 +75,7 @@ class MessageHolder:
     models: Sequence[str] = (
         "notifications.delivery",
         "notifications.attempt",
+        "notifications.apisend",
         "notifications.renderedmessage",
         "notifications.engagement",
         "notifications.conversion",
@@ -95,8 +98,10 @@ class MessageHolder:
             .order_by("created_at")
             .values_list("delivery_id", "fields")
         )
-        rows = Delivery.objects.for_contact(contact_id).prefetch_related(
-            "engagements", "conversions"
+        rows = (
+            Delivery.objects.for_contact(contact_id)
+            .select_related("api_send")
+            .prefetch_related("engagements", "conversions")
         )
         return {
             "messages": [
@@ -108,13 +113,7 @@ class MessageHolder:
     def erase(self, contact_id: int) -> Mapping[str, int]:
         """What waits is cancelled; counts stay in the reports, without a person."""
         mine = Delivery.objects.filter(contact_id=contact_id)
-        at = timezone.now()
-        ended = {"finished_at": at, "lease": None, "lease_until": None}
-        waiting = mine.filter(state__in=WAITING)
-        waiting.filter(maybe_sent=True).update(state=Delivery.State.UNKNOWN, **ended)
-        waiting.filter(maybe_sent=False).update(
-            state=Delivery.State.CANCELLED, reason=Reason.PROFILE_ERASED, **ended
-        )
+        _end_waiting(mine.filter(state__in=WAITING))
         unnamed = mine.update(
             detail="",
             locale="",
@@ -129,11 +128,22 @@ class MessageHolder:
             "notifications.attempt": Attempt.objects.filter(**of_contact).update(
                 device=None, detail="", provider_id=""
             ),
+            "notifications.apisend": ApiSend.objects.filter(
+                delivery__contact_id=contact_id
+            ).delete()[0],
             "notifications.renderedmessage": _delete_texts(contact_id),
             "notifications.engagement": Engagement.objects.filter(
                 **of_contact
             ).delete()[0],
         }
+
+
+def _end_waiting(waiting: QuerySet[Delivery]) -> None:
+    ended = {"finished_at": timezone.now(), "lease": None, "lease_until": None}
+    waiting.filter(maybe_sent=True).update(state=Delivery.State.UNKNOWN, **ended)
+    waiting.filter(maybe_sent=False).update(
+        state=Delivery.State.CANCELLED, reason=Reason.PROFILE_ERASED, **ended
+    )
 
 
 def _delete_texts(contact_id: int) -> int:
@@ -157,6 +167,7 @@ def export_message(row: Delivery, text: Mapping[str, Any] | None) -> dict[str, A
         "planned_at": _show_time(row.created_at),
         "sent_at": _show_time(row.sent_at),
         "text": text,
+        "data": row.said_by_api.data if row.said_by_api else None,
         "reports": [
             {"kind": report.kind, "at": _show_time(report.at), "button": report.button}
             for report in row.engagements.all()

@@ -143,7 +143,7 @@ def claim_deliveries(sender: Sender, *, limit: int) -> Claim:
         if ids:
             break
     rows = Delivery.objects.filter(pk__in=ids, lease=lease).select_related(
-        "campaign", "campaign_version", "campaign_version__segment"
+        "campaign", "campaign_version", "campaign_version__segment", "api_send"
     )
     ordered = sorted(rows, key=lambda row: (-row.priority, row.due_at, row.pk))
     return Claim(lease=lease, sender=sender, deliveries=ordered)

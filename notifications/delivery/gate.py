@@ -41,6 +41,7 @@ from notifications.delivery.messages import (
 )
 from notifications.delivery.route import Route, select_devices
 from notifications.models import Attempt, Delivery, RenderedMessage
+from notifications.reasons import Reason
 
 # One statement writes every row that does not go out now.
 SETTLE = """
@@ -148,6 +149,9 @@ def _decide_row(
     if tuple((device.pk, device.address) for device in devices) != route.addresses:
         # Rendered for another device or language: take it round once more.
         return Settled(row.pk, "pending")
+    if not devices:
+        # An API call named one device, and it is not among those reachable.
+        return build_settled(row, Skip(Reason.DEAD_ADDRESS, "It was for one device."))
     if not isinstance(text, Rendered):
         return _settle_unrendered(row, text)
     return _build_posts(row, facts, text.push, devices=devices)
@@ -253,15 +257,26 @@ def _begin_sending(
             ],
         )
     Attempt.objects.bulk_create([post.attempt for post in posts])
+    _keep_texts(rows, shown, at=at)
+
+
+def _keep_texts(
+    rows: Mapping[uuid.UUID, Delivery],
+    shown: Mapping[uuid.UUID, Rendered],
+    *,
+    at: datetime,
+) -> None:
+    """What each person is shown, unless the call asked to forget it."""
     RenderedMessage.objects.bulk_create(
         [
             RenderedMessage(
                 delivery_id=key,
                 created_at=at,
-                contact_id=rows[key].contact_id,
+                contact_id=row.contact_id,
                 locale=shown[key].locale,
                 fields=describe_text(shown[key].push),
             )
-            for key in counts
+            for key, row in rows.items()
+            if row.said_by_api is None or row.said_by_api.keeps_text
         ]
     )

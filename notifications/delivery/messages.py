@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -72,7 +72,7 @@ def render_deliveries(
 def _render_one(
     row: Delivery, route: Route, *, sender: Sender, sources: _Sources, at: datetime
 ) -> Rendered | Unrendered:
-    contents = load_contents(row.template_version_id, row.channel)
+    contents = choose_contents(row)
     if not contents:
         return Unrendered("failed", "template_error", "The template has no content.")
     default = next(iter(contents))
@@ -94,6 +94,25 @@ def _render_one(
         state = "skipped" if error.skip else "failed"
         return Unrendered(state, str(error.reason), str(error)[:500])
     return Rendered(push, locale)
+
+
+def choose_contents(row: Delivery) -> dict[str, PushContent]:
+    """The template's, with the texts that an API call said itself over them."""
+    said = row.said_by_api
+    if row.template_version_id is None:
+        return {} if said is None else {"": build_content(said.texts)}
+    contents = load_contents(row.template_version_id, row.channel)
+    if said is None or not said.texts:
+        return contents
+    return {
+        locale: override_content(content, said.texts)
+        for locale, content in contents.items()
+    }
+
+
+def override_content(content: PushContent, texts: Mapping[str, Any]) -> PushContent:
+    data = {**content.data, **texts.get("data", {})}
+    return replace(content, **{**texts, "data": data})
 
 
 @lru_cache(maxsize=1024)
@@ -165,6 +184,7 @@ class _Sources:
 
     def __init__(self, deliveries: Sequence[Delivery]) -> None:
         self._events = _read_trigger_events(deliveries)
+        self._said = [row.said_by_api.data for row in deliveries if row.said_by_api]
         self._orders = _read_last_orders(deliveries)
         self._products = _read_products(self._list_likely_codes())
 
@@ -175,19 +195,16 @@ class _Sources:
         names another code still finds it.
         """
         lines = [line for lines in self._orders.values() for line in lines[:NEAR_LINES]]
-        about = [event.properties for event in self._events.values()]
+        about = [event.properties for event in self._events.values()] + self._said
         codes = (find_product_code(facts) for facts in [*about, *lines])
         return {code for code in codes if code}
 
     def context_for(
         self, row: Delivery, contact: Contact, *, sender: Sender, at: datetime
     ) -> dict[str, Any]:
-        event = self._events.get(row.trigger_event_id)
         return build_context(
             customer=describe_customer(contact),
-            event={"name": event.name, "properties": event.properties}
-            if event
-            else None,
+            event=self._describe_trigger(row),
             campaign={
                 "id": row.campaign_id,
                 "name": row.campaign.name if row.campaign else "",
@@ -201,6 +218,16 @@ class _Sources:
             last_items=self._orders.get(row.contact_id, ()),
             now=at,
         )
+
+    def _describe_trigger(self, row: Delivery) -> dict[str, Any] | None:
+        """The event that started it, or the data of the API call."""
+        said = row.said_by_api
+        if said is not None:
+            return {"name": said.data.get("name"), "properties": said.data}
+        event = self._events.get(row.trigger_event_id)
+        if event is None:
+            return None
+        return {"name": event.name, "properties": event.properties}
 
     def load_product(self, code: str) -> Mapping[str, Any] | None:
         if code not in self._products:

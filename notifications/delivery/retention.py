@@ -1,4 +1,4 @@
-"""How long what a person was shown is kept: 90 days, to the hour."""
+"""How long what a person was shown, and what it was made of, is kept: 90 days."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.db import connection
 
 from crm.models.partitions import drop_partitions
-from notifications.models import RenderedMessage
+from notifications.models import ApiSend, Delivery, RenderedMessage
 
 TEXT_LIFE = timedelta(days=90)
 # One statement takes so many texts: short locks, small transactions.
@@ -35,3 +35,15 @@ def forget_texts(*, now: datetime) -> int:
             total += cursor.rowcount
             if cursor.rowcount < CHUNK:
                 return total
+
+
+def forget_api_sends(*, now: datetime) -> int:
+    """Delete what API calls said of messages that ended; one that is still to come
+    keeps what it will say. Answers how many rows were deleted."""
+    old = ApiSend.objects.filter(
+        created_at__lt=now - TEXT_LIFE, delivery__state__in=Delivery.FINAL
+    )
+    total = 0
+    while ids := list(old.values_list("pk", flat=True)[:CHUNK]):
+        total += ApiSend.objects.filter(pk__in=ids).delete()[0]
+    return total

@@ -73,13 +73,18 @@ def _choose_route(
         return Route(contact, (), contact.locale, blocked_until=until)
     chosen = select_devices(row, open_ones)
     own = next((device.locale for device in chosen if device.locale), "")
-    return Route(contact, chosen, contact.locale or own, blocked=frozenset(blocked))
+    asked = row.said_by_api.locale if row.said_by_api else ""
+    locale = asked or contact.locale or own
+    return Route(contact, chosen, locale, blocked=frozenset(blocked))
 
 
 def select_devices(row: Delivery, reachable: Sequence[Device]) -> tuple[Device, ...]:
-    """All devices where the campaign says so, else the one used last."""
-    version = row.campaign_version
-    every = (
+    """What the campaign or the API call says: all, one by its token, or the one used
+    last."""
+    said, version = row.said_by_api, row.campaign_version
+    if said is not None and said.target not in (said.ALL_DEVICES, said.LAST_USED):
+        return tuple(device for device in reachable if device.token == said.target)
+    every = (said is not None and said.target == said.ALL_DEVICES) or (
         version is not None
         and version.device_target == CampaignVersion.DeviceTarget.ALL
     )

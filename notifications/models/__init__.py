@@ -1,6 +1,7 @@
 """Senders, templates, campaigns, deliveries, attempts, and what came of them."""
 
 from notifications.models.alert import Alert
+from notifications.models.api_send import ApiSend
 from notifications.models.campaign import Campaign, CampaignVersion
 from notifications.models.delivery import Attempt, Delivery, RenderedMessage
 from notifications.models.engagement import Conversion, Engagement
@@ -11,6 +12,7 @@ from notifications.models.template import Template, TemplateContent, TemplateVer
 
 __all__ = [
     "Alert",
+    "ApiSend",
     "Attempt",
     "Breaker",
     "Campaign",

@@ -7,7 +7,7 @@ in a row with a state and a reason. Ends are final, held by a database trigger.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from django.db import models
 from django.db.models import Q
@@ -15,6 +15,9 @@ from django.utils import timezone
 
 from crm.models.ids import make_uuid7
 from notifications.models.channel import Channel, Origin, PurposeClass, Relevance
+
+if TYPE_CHECKING:
+    from notifications.models.api_send import ApiSend
 
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
@@ -210,6 +213,13 @@ class Delivery(models.Model):
     @property
     def is_final(self) -> bool:
         return self.state in self.FINAL
+
+    @property
+    def said_by_api(self) -> ApiSend | None:
+        """What the API call said; a query, unless it was read with the row."""
+        if self.source_kind != self.SourceKind.TRANSACTIONAL:
+            return None
+        return getattr(self, "api_send", None)
 
 
 class AttemptQuerySet(models.QuerySet["Attempt"]):

@@ -23,6 +23,7 @@ NOT_IN_ADMIN = {
     "segments.Membership": "on the segment's and the contact's page",
     "segments.MembershipChange": "on the segment's and the contact's page",
     "segments.SegmentVersion": "on the segment's page",
+    "notifications.ApiSend": "on the message's page",
     "notifications.Attempt": "on the message's page",
     "notifications.Breaker": "on the sender's page",
     "notifications.CampaignVersion": "on the campaign's page",

@@ -32,7 +32,6 @@ LONG_FUNCTIONS: dict[str, int] = {
     "notifications/campaigns/compose.py:save_template": 45,
     "notifications/campaigns/triggers.py:_plan_one": 32,
     "notifications/decisioning/facts.py:facts_for": 42,
-    "notifications/delivery/gate.py:_begin_sending": 33,
     "notifications/delivery/retry.py:plan_next": 42,
     "notifications/demo/dataset.py:build_dataset": 32,
     "notifications/demo/load.py:_make_up_reach": 36,

@@ -9,8 +9,13 @@ import pytest
 from django.db import connection
 
 from crm.models.partitions import ensure_partitions
-from notifications.delivery.retention import CHUNK, TEXT_LIFE, forget_texts
-from notifications.models import Delivery, RenderedMessage
+from notifications.delivery.retention import (
+    CHUNK,
+    TEXT_LIFE,
+    forget_api_sends,
+    forget_texts,
+)
+from notifications.models import ApiSend, Delivery, RenderedMessage
 from notifications.tasks import forget_texts as tick
 from tests.factories import make_campaign, make_contact, make_delivery
 
@@ -97,3 +102,19 @@ def test_a_month_that_somebody_reads_is_dropped_another_time(
     reader.close()
     forget_texts(now=NOW)
     assert list_months() == []
+
+
+def test_what_an_api_call_said_goes_when_its_message_ended_long_ago() -> None:
+    campaign = make_campaign()
+    kept = []
+    for state, age in (
+        ("sent", TEXT_LIFE + timedelta(hours=1)),
+        ("sent", TEXT_LIFE - timedelta(hours=1)),
+        ("pending", TEXT_LIFE + timedelta(hours=1)),
+    ):
+        row = make_delivery(campaign, make_contact(), state=state)
+        ApiSend.objects.create(delivery=row, actor="api:x", created_at=NOW - age)
+        kept.append(row.pk)
+    assert forget_api_sends(now=NOW) == 1
+    left = ApiSend.objects.values_list("pk", flat=True)
+    assert set(left) == set(kept[1:])
