@@ -1,7 +1,7 @@
 """Devices: registered by an app, by an SDK's context, or by the API.
 
 A token belongs to one device, and its last registration owns it; a registration
-older than what is known changes nothing.
+or a removal older than what is known changes nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from django.db import connection
 
 from crm.events.schema import Item
 from crm.events.traits import clean_locale, clean_time_zone
-from crm.models import Device
+from crm.models import Device, PendingEvent
+from crm.models.ids import make_uuid7
+from crm.ports.facts import DEVICE_CHANGED
 
 PLATFORMS = {
     "ios": "ios",
@@ -27,6 +29,9 @@ PLATFORMS = {
     "browser": "web",
 }
 MAX_TOKEN = 4096
+# Customer.io's track events that say nothing but this.
+DEVICE_SEEN = "Device Created or Updated"
+DEVICE_GONE = "Device Deleted"
 # Events of an SDK name the device each time; it is written at most this often.
 REFRESH_AFTER_S = 3600
 WRITE_DEVICES = """
@@ -34,10 +39,10 @@ INSERT INTO crm_device AS d (
     contact_id, token, fid, platform, permission, state, time_zone, locale,
     app_version, name, attributes, registered_at, last_seen_at)
 SELECT contact_id, token, '', platform, coalesce(permission, 'unknown'), 'active',
-    time_zone, locale, app_version, name, '{}', seen_at, seen_at
+    time_zone, locale, app_version, name, attributes, seen_at, seen_at
 FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(
     contact_id bigint, token text, platform text, permission text, time_zone text,
-    locale text, app_version text, name text, seen_at timestamptz)
+    locale text, app_version text, name text, attributes jsonb, seen_at timestamptz)
 ORDER BY token
 ON CONFLICT (token) WHERE NOT token = '' DO UPDATE SET
     contact_id = excluded.contact_id, platform = excluded.platform,
@@ -48,11 +53,31 @@ ON CONFLICT (token) WHERE NOT token = '' DO UPDATE SET
     locale = coalesce(nullif(excluded.locale, ''), d.locale),
     app_version = coalesce(nullif(excluded.app_version, ''), d.app_version),
     name = coalesce(nullif(excluded.name, ''), d.name),
+    attributes = d.attributes || excluded.attributes,
     registered_at = excluded.registered_at, last_seen_at = excluded.last_seen_at
 WHERE excluded.last_seen_at >= d.last_seen_at AND (
     d.contact_id <> excluded.contact_id OR d.state <> 'active'
+    OR NOT d.attributes @> excluded.attributes
     OR excluded.permission NOT IN ('unknown', d.permission)
     OR excluded.last_seen_at >= d.last_seen_at + %(refresh_s)s * interval '1 second')
+RETURNING contact_id
+"""
+# The row stays and is dated, so that an older registration changes nothing.
+REMOVE_DEVICES = """
+WITH said AS (
+    SELECT contact_id, token, max(gone_at) AS gone_at
+    FROM jsonb_to_recordset(%s::jsonb) AS r(
+        contact_id bigint, token text, gone_at timestamptz)
+    GROUP BY contact_id, token
+), locked AS (
+    SELECT d.id, said.gone_at FROM crm_device d JOIN said
+        ON said.token = d.token AND said.contact_id = d.contact_id
+    WHERE d.state <> 'gone' AND d.last_seen_at <= said.gone_at
+    ORDER BY d.token FOR UPDATE OF d
+)
+UPDATE crm_device d SET state = 'gone', gone_at = locked.gone_at,
+    last_seen_at = locked.gone_at
+FROM locked WHERE locked.id = d.id RETURNING d.contact_id
 """
 
 
@@ -68,23 +93,45 @@ class DeviceRow(msgspec.Struct, frozen=True):
     locale: str = ""
     app_version: str = ""
     name: str = ""
+    attributes: dict[str, Any] = {}
 
 
-def write_devices(rows: Iterable[DeviceRow], *, refresh_after_s: int) -> None:
-    """Upsert by token; of several rows with one token the newest counts."""
+class DeviceLoss(msgspec.Struct, frozen=True):
+    """A contact's device that is reached no more."""
+
+    contact_id: int
+    token: str
+    gone_at: datetime
+
+
+def write_devices(rows: Iterable[DeviceRow], *, refresh_after_s: int) -> set[int]:
+    """Upsert by token; of several rows with one token the newest counts.
+
+    Answers the contacts whose devices were written.
+    """
     newest: dict[str, DeviceRow] = {}
     for row in rows:
         known = newest.get(row.token)
         if known is None or row.seen_at >= known.seen_at:
             newest[row.token] = row
     if not newest:
-        return
+        return set()
     document = msgspec.json.encode(list(newest.values())).decode()
     with connection.cursor() as cursor:
         cursor.execute(
             WRITE_DEVICES,
             {"rows": document, "refresh_s": refresh_after_s},
         )
+        return {contact_id for (contact_id,) in cursor.fetchall()}
+
+
+def remove_devices(losses: Sequence[DeviceLoss]) -> set[int]:
+    """Answers the contacts who lost one; a device of somebody else stays."""
+    if not losses:
+        return set()
+    with connection.cursor() as cursor:
+        cursor.execute(REMOVE_DEVICES, [msgspec.json.encode(losses).decode()])
+        return {contact_id for (contact_id,) in cursor.fetchall()}
 
 
 def register_device(row: DeviceRow) -> Device:
@@ -93,26 +140,47 @@ def register_device(row: DeviceRow) -> Device:
     return Device.objects.get(token=row.token)
 
 
-def register_devices(items: Sequence[Item], contact_of: Mapping[int, int]) -> None:
-    """The devices that SDKs name in the context of their calls."""
-    rows = (
-        read_device(item, contact_of[item.index])
-        for item in items
-        if "device" in item.context
-    )
-    write_devices(
-        (row for row in rows if row is not None), refresh_after_s=REFRESH_AFTER_S
+def register_devices(
+    items: Sequence[Item], contact_of: Mapping[int, int], *, at: datetime
+) -> None:
+    """The devices that SDKs name in their calls, and those they say are gone.
+
+    Whoever's devices changed gets a pending row that has their segments judged.
+    """
+    named = [item for item in items if find_device(item)]
+    if not named:
+        return
+    read = [read_device(item, contact_of[item.index]) for item in named]
+    rows = [row for row in read if isinstance(row, DeviceRow)]
+    losses = [row for row in read if isinstance(row, DeviceLoss)]
+    changed = write_devices(rows, refresh_after_s=REFRESH_AFTER_S)
+    changed |= remove_devices(losses)
+    PendingEvent.objects.bulk_create(
+        PendingEvent(
+            event_id=make_uuid7(), occurred_at=at, contact_id=pk, name=DEVICE_CHANGED
+        )
+        for pk in sorted(changed)
     )
 
 
-def read_device(item: Item, contact_id: int) -> DeviceRow | None:
-    """`context.device` of a call, where it names a token and a platform we know."""
-    device = item.context["device"]
-    if not isinstance(device, dict):
-        return None
+def find_device(item: Item) -> Mapping[str, Any]:
+    """In the context; of an event that is about a device, in its properties too."""
+    device = item.context.get("device")
+    if not device and item.name in (DEVICE_SEEN, DEVICE_GONE):
+        device = item.properties.get("device")
+    return device if isinstance(device, dict) else {}
+
+
+def read_device(item: Item, contact_id: int) -> DeviceRow | DeviceLoss | None:
+    """What a call says about a device, where it names a token we can keep."""
+    device = find_device(item)
     token = device.get("token")
-    platform = read_platform(item.context)
-    if not isinstance(token, str) or not platform or not 0 < len(token) <= MAX_TOKEN:
+    if not isinstance(token, str) or not 0 < len(token) <= MAX_TOKEN:
+        return None
+    if item.name == DEVICE_GONE:
+        return DeviceLoss(contact_id, token, item.occurred_at)
+    platform = read_platform(device, item.context)
+    if not platform:
         return None
     permission = device.get("permission")
     return DeviceRow(
@@ -125,11 +193,19 @@ def read_device(item: Item, contact_id: int) -> DeviceRow | None:
         locale=clean_locale(read_text(item.context, "locale")) or "",
         app_version=read_text(item.context.get("app"), "version")[:64],
         name=(read_text(device, "name") or read_text(device, "model"))[:200],
+        attributes=read_attributes(item),
     )
 
 
-def read_platform(context: Mapping[str, Any]) -> str:
-    said = read_text(context["device"], "type") or read_text(context.get("os"), "name")
+def read_attributes(item: Item) -> dict[str, Any]:
+    """The properties of an event that is about a device describe the device."""
+    if item.name != DEVICE_SEEN:
+        return {}
+    return {key: value for key, value in item.properties.items() if key != "device"}
+
+
+def read_platform(device: Mapping[str, Any], context: Mapping[str, Any]) -> str:
+    said = read_text(device, "type") or read_text(context.get("os"), "name")
     return PLATFORMS.get(said.lower(), "")
 
 

@@ -133,7 +133,7 @@ def take_in(
     contact_of = attach_contacts(fresh, owners, received_at=received_at)
     append_events(fresh, contact_of, received_at=received_at, source=source)
     apply_traits(list(list_words(fresh, contact_of)))
-    register_devices(fresh, contact_of)
+    register_devices(fresh, contact_of, at=received_at)
     remember_names([item for item in fresh if item.name], at=received_at)
     apply_effects(fresh, contact_of, source=source)
     return result

@@ -213,6 +213,39 @@ def test_the_device_of_a_context_is_registered_and_follows_its_owner() -> None:
     assert device.contact.external_id == "u2"
 
 
+@pytest.mark.parametrize("place", ["context", "properties"])
+def test_customerios_device_events_register_and_remove(place: str) -> None:
+    def tell(name: str, at: int, who: str = "u1") -> None:
+        device = {"device": {"token": "tok", "type": "ios"}}
+        about = {place: device} | ({} if place == "properties" else {"properties": {}})
+        about["properties"] = {**about["properties"], "push_enabled": True}
+        record(say(name=name, user_id=who, at=at, **about))
+
+    tell("Device Created or Updated", 1)
+    device = Device.objects.get()
+    assert (device.token, device.platform, device.state) == ("tok", "ios", "active")
+    assert device.attributes == {"push_enabled": True}
+    assert count_device_changes() == 1
+    tell("Device Deleted", 0)
+    tell("Device Deleted", 3, who="u2")
+    device.refresh_from_db()
+    assert (device.state, device.contact.external_id) == ("active", "u1")
+    tell("Device Deleted", 3)
+    tell("Device Created or Updated", 2)
+    device.refresh_from_db()
+    assert (device.state, device.gone_at) == ("gone", NOON + timedelta(hours=3))
+    assert count_device_changes() == 2
+    tell("Device Created or Updated", 4)
+    device.refresh_from_db()
+    assert (device.state, device.gone_at) == ("active", None)
+    # They are events too, as they were said.
+    assert Event.objects.filter(name="Device Deleted").count() == 3
+
+
+def count_device_changes() -> int:
+    return PendingEvent.objects.filter(name="$device").count()
+
+
 def test_a_token_that_comes_back_is_active_again() -> None:
     contact = make_contact("u1")
     device = make_device(contact, token="tok", state="gone", last_seen_at=NOON)
