@@ -106,6 +106,32 @@ def test_an_answer_of_the_api_is_told_to_no_cache_that_is_shared(
     assert "public" not in answer.get("Cache-Control", "")
 
 
+PACKED = {"accept-encoding": "gzip"}
+
+
+def test_a_page_is_packed_and_its_length_does_not_tell_what_is_in_it(
+    admin_client: Client,
+) -> None:
+    url = "/admin/notifications/campaign/"
+    plain = admin_client.get(url)
+    packed = [admin_client.get(url, headers=PACKED) for _ in range(8)]
+    assert "Content-Encoding" not in plain
+    assert {answer["Content-Encoding"] for answer in packed} == {"gzip"}
+    assert all("Accept-Encoding" in answer["Vary"] for answer in packed)
+    sizes = {len(answer.content) for answer in packed}
+    assert max(sizes) * 4 < len(plain.content)
+    # Random padding: the same page, several lengths.
+    assert len(sizes) > 1
+
+
+def test_a_short_answer_of_the_api_is_sent_as_it_is(client: Client, db: None) -> None:
+    key = make_api_key("track")
+    body = {"userId": "ada", "event": "Seen", "writeKey": key}
+    answer = client.post("/v1/track", body, "application/json", headers=PACKED)
+    assert answer.status_code == 200
+    assert "Content-Encoding" not in answer
+
+
 @pytest.fixture
 def page(chromium_path: str, live_server: Any) -> Iterator[Page]:
     with sync_playwright() as playwright:
