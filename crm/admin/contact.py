@@ -9,7 +9,7 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from unfold.widgets import UnfoldAdminTextInputWidget
 
@@ -127,7 +127,11 @@ class ContactAdmin(BigTableAdmin):
             return super().change_view(request, object_id, form_url, extra_context)
         if not self.has_view_or_change_permission(request):
             return super().change_view(request, object_id, form_url, extra_context)
-        contact = get_object_or_404(Contact.objects.canonical(), pk=object_id)
+        contact = Contact.objects.filter(pk=object_id).first()
+        if contact is None:
+            return super().change_view(request, object_id, form_url, extra_context)
+        if contact.canonical_id:
+            return redirect("admin:crm_contact_change", contact.canonical_id)
         timeline = read_timeline(contact, before=read_moment(request))
         context = {"contact": contact, "timeline": timeline}
         if request.htmx:  # type: ignore[attr-defined]

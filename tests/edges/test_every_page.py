@@ -103,9 +103,7 @@ def test_every_page_fits_a_phone_and_the_console_is_silent(
 def note(said: list[str], page: Page, message: ConsoleMessage) -> None:
     # 403: the page of a deed that nobody may do; hints about forms are no complaint.
     if message.type in ("error", "warning") and "403" not in message.text:
-        about = message.location.get("url", "")
-        if not about.endswith("/favicon.ico"):
-            said.append(f"{page.url}: {message.text} ({about})")
+        said.append(f"{page.url}: {message.text} ({message.location.get('url')})")
 
 
 def find_faults(page: Page, weight: int) -> dict[str, Any]:

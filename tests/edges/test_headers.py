@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from playwright.sync_api import Page, sync_playwright
 
+from crm.api.pages import build_policy
 from crm.api.security import (
     DATA_POLICY,
     DOCS_POLICY,
@@ -25,14 +26,14 @@ BACKEND = "django.contrib.auth.backends.ModelBackend"
 KINDS = [
     ("the admin", "/admin/", STAFF_POLICY),
     ("the login", "/admin/login/", STAFF_POLICY),
-    ("a refusal of the middleware", "/admin/?q=%00", STAFF_POLICY),
-    ("nothing in the admin", "/admin/nowhere", STAFF_POLICY),
+    ("a refusal of the middleware", "/admin/?q=%00", build_policy()),
+    ("nothing in the admin", "/admin/nowhere", build_policy()),
     ("the API's documentation", "/api/docs/", DOCS_POLICY),
     ("the API", "/api/contacts/", DATA_POLICY),
     ("nothing in the API", "/api/nowhere/", DATA_POLICY),
     ("ingest", "/v1/batch", DATA_POLICY),
     ("the root", "/", DATA_POLICY),
-    ("nothing", "/nowhere", DATA_POLICY),
+    ("nothing", "/nowhere", build_policy()),
     ("health", "/healthz", DATA_POLICY),
     ("the phone screen", "/sandbox/", PHONE_POLICY),
 ]

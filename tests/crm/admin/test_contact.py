@@ -260,3 +260,22 @@ def test_rights_are_asked_for() -> None:
     user.user_permissions.add(Permission.objects.get(codename="view_contact"))
     assert client.get(page).status_code == 200
     assert client.post(page, {"traits": '{"a": 1}'}).status_code == 403
+
+
+def test_the_page_of_a_merged_contact_leads_to_the_one_that_stayed(
+    admin_client: Client,
+) -> None:
+    stayed, gone = make_contact("ada"), make_contact("ada-2")
+    gone.canonical = stayed
+    gone.save(update_fields=["canonical"])
+    answer = admin_client.get(f"/admin/crm/contact/{gone.pk}/change/")
+    assert answer.status_code == 302
+    assert answer["Location"] == f"/admin/crm/contact/{stayed.pk}/change/"
+
+
+def test_a_contact_that_is_not_there_leads_back_with_a_word(
+    admin_client: Client,
+) -> None:
+    answer = admin_client.get("/admin/crm/contact/999999/change/", follow=True)
+    assert answer.redirect_chain == [("/admin/", 302)]
+    assert "999999" in str(next(iter(answer.context["messages"])))
