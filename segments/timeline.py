@@ -36,7 +36,7 @@ class SegmentTimeline:
         shown = [
             (
                 row.segment.name,
-                f"since {row.entered_at:%Y-%m-%d %H:%M}",
+                f"since {row.entered_at:%-d %b %Y, %H:%M}",
                 reverse("admin:segments_segment_people", args=[row.segment_id]),
             )
             for row in rows

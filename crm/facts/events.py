@@ -37,6 +37,8 @@ from crm.ports.facts import Condition, Input, RuleError, Term
 
 COUNT_MAX = 1_000_000
 FILTERS_MAX = 20
+# The first is what an empty window shows.
+UNITS = tuple((unit, unit) for unit in reversed(UNIT_SECONDS))
 
 
 class EventSource:
@@ -45,7 +47,7 @@ class EventSource:
     def terms(self) -> Sequence[Term]:
         within = (
             Input("within.amount", "In the last", "number"),
-            Input("within.unit", "Unit", "choice", tuple((u, u) for u in UNIT_SECONDS)),
+            Input("within.unit", "Unit", "choice", UNITS),
         )
         where = Input(
             "where",

@@ -27,6 +27,8 @@ from segments.admin.draft import (
     apply_deed,
     build_editor,
     find_key,
+    find_node,
+    find_term,
     list_children,
     read_draft,
 )
@@ -62,6 +64,8 @@ def show_editor(
     context.update(
         opts=Segment._meta,
         title=segment.name if segment else "New segment",
+        object=segment,
+        may_delete=admin.has_delete_permission(request, segment),
         preview=build_preview(root, slug=segment.slug if segment else ""),
     )
     return render(request, "segments/editor.html", context)
@@ -133,14 +137,20 @@ def build_context(
         else json.dumps(rule, indent=2, ensure_ascii=False),
         "fault": fault,
         "fault_key": find_key(fault.path)[0] if fault else "",
-        "fault_text": show_fault(fault) if fault else "",
+        "fault_text": show_fault(fault, root) if fault else "",
     }
 
 
-def show_fault(fault: RuleError) -> str:
-    """The fault as the person who edits reads it, without the path of the node."""
-    rest = find_key(fault.path)[1].replace(".", " ").replace("_", " ")
-    return f"{rest or 'This condition'} {fault.message}".strip().capitalize()
+def show_fault(fault: RuleError, root: Node) -> str:
+    """The fault as the person who edits reads it: the field by its label."""
+    key, rest = find_key(fault.path)
+    node = find_node(root, key)
+    term = find_term(node.get("type")) if node else None
+    labels = {one.path: one.label for one in term.inputs} if term else {}
+    plain = rest.replace(".", " ").replace("_", " ").capitalize()
+    name = f"“{labels[rest]}”" if rest in labels else plain
+    name = "This" if rest == FROM_JSON else name or "This condition"
+    return f"{name} {fault.message}."
 
 
 def gather_suggestions(root: Node) -> dict[str, Any]:
@@ -174,6 +184,6 @@ def build_preview(root: Node, *, slug: str) -> dict[str, Any]:
     try:
         rule = check_rule({"version": 1, "root": root}, slug=slug)
     except RuleError as error:
-        return {"fault": show_fault(error)}
+        return {"fault": show_fault(error, root)}
     found = preview_rule(rule, at=read_clock())
     return {"summary": describe(rule), "found": found}

@@ -113,6 +113,7 @@ class SegmentAdmin(ModelAdmin):
             **explain_looked_up(segment, said),
             "opts": self.opts,
             "title": segment.name,
+            "object": segment,
             "segment": segment,
             "members": members[:PAGE_SIZE],
             "next": members[PAGE_SIZE - 1].contact_id if members[PAGE_SIZE:] else None,

@@ -21,7 +21,7 @@ def test_the_contact_page_shows_where_somebody_is_and_what_moved() -> None:
     url = f"/admin/segments/segment/{segment.pk}/people/"
     provider = SegmentTimeline()
     (panel,) = provider.panels(contact.pk)
-    assert panel.rows == [("Everyone", "since 2026-03-04 12:00", url)]
+    assert panel.rows == [("Everyone", "since 4 Mar 2026, 12:00", url)]
     later = AT + timedelta(seconds=1)
     (entry,) = provider.entries(contact.pk, before=later, limit=10)
     assert (entry.at, entry.title) == (AT, "Entered segment “Everyone”")

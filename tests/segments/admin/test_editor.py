@@ -173,7 +173,7 @@ def test_a_wrong_rule_shows_its_fault_at_its_node_and_keeps_nothing(
     )  # fmt: skip
     assert answer.status_code == 200
     html = answer.content.decode()
-    assert "Within amount must be a whole number" in html
+    assert "“In the last” must be a whole number." in html
     assert "seg-wrong" in html
     assert read_fields(html).fields["r-0.within.amount"] == ["soon"]
     assert not Segment.objects.exists()
@@ -182,9 +182,9 @@ def test_a_wrong_rule_shows_its_fault_at_its_node_and_keeps_nothing(
 @pytest.mark.parametrize(
     ("_case", "said", "shown"),
     [
-        ("not JSON", "{", "is not json"),
+        ("not JSON", "{", "This is not JSON"),
         ("wrong rule", '{"version": 2}', "must be 1"),
-        ("deep", "[" * 100_000, "is not json"),
+        ("deep", "[" * 100_000, "This is not JSON"),
     ],
 )
 def test_wrong_json_is_refused_with_a_reason(
@@ -218,7 +218,7 @@ def test_the_preview_counts_while_editing(staff: Client) -> None:
     assert "People who have plan that is “pro”." in html
     page.fields["r-0.trait"] = [""]
     html = staff.post(url, page.fields).content.decode()
-    assert "Trait is missing" in html
+    assert "“Trait” is missing" in html
 
 
 def test_htmx_gets_the_builder_alone(staff: Client) -> None:
@@ -308,3 +308,21 @@ def test_strangers_see_nothing(db: None) -> None:
     assert client.get(url_of(segment)).status_code == 403
     people = f"/admin/segments/segment/{segment.pk}/people/"
     assert client.get(people).status_code == 403
+
+
+def test_a_new_segment_asks_for_the_rule_by_the_names_on_the_page(
+    staff: Client,
+) -> None:
+    html = staff.get(ADD).content.decode()
+    assert "Finish the rule to see who it finds. “Event” must not be empty." in html
+
+
+def test_the_editor_names_its_segment_and_leads_to_its_deletion(staff: Client) -> None:
+    segment = make_segment({"all": [PRO]}, "Buyers")
+    html = staff.get(f"/admin/segments/segment/{segment.pk}/change/").content.decode()
+    assert f'href="/admin/segments/segment/{segment.pk}/delete/"' in html
+    people = staff.get(f"/admin/segments/segment/{segment.pk}/people/").content.decode()
+    for page in (html, people):
+        crumbs = page.split("<h1")[1].split("</h1>")[0]
+        assert f"/segment/{segment.pk}/change/" in crumbs
+        assert "Buyers" in crumbs
