@@ -1,6 +1,6 @@
 """What crm itself stores about a contact: moved, shown and removed.
 
-The holder of the port `personal_data` for events, devices and identifiers.
+The holder of the port `personal_data` for events, devices, identifiers and merges.
 """
 
 from __future__ import annotations
@@ -10,9 +10,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Exists, F, OuterRef
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from crm.models import Contact, Device, Event, Identifier, PendingEvent
+from crm.models import (
+    Contact,
+    Device,
+    Event,
+    Identifier,
+    Merge,
+    MergeJournal,
+    PendingEvent,
+)
 from crm.models.audit import record_audit
 from crm.ports.personal_data import personal_data_holders
 
@@ -26,24 +36,56 @@ class CrmHolder:
         "crm.device",
         "crm.event",
         "crm.pendingevent",
+        "crm.merge",
     )
 
     def merge(self, *, source_id: int, target_id: int) -> Mapping[str, Any]:
-        """Everything moves; the journal names what is few and counts the rest."""
+        """Everything moves. Events and identifiers remember where they came from, so
+        that the journal names only what is few."""
         source = {"contact_id": source_id}
+        origin = Coalesce(F("origin_id"), F("contact_id"))
+        devices = Device.objects.filter(**source)
+        followers = Contact.objects.filter(canonical=source_id)
         journal = {
-            "identifiers": list(
-                Identifier.objects.filter(**source).values_list("pk", flat=True)
-            ),
-            "devices": list(
-                Device.objects.filter(**source).values_list("pk", flat=True)
-            ),
+            "devices": list(devices.values_list("pk", flat=True)),
+            "followers": list(followers.values_list("pk", flat=True)),
         }
-        Identifier.objects.filter(**source).update(contact=target_id)
-        Device.objects.filter(**source).update(contact=target_id)
+        devices.update(contact=target_id)
+        followers.update(canonical=target_id)
         PendingEvent.objects.filter(**source).update(contact=target_id)
-        events = Event.objects.filter(**source).update(contact=target_id)
-        return {**journal, "events": events}
+        for model in (Identifier, Event):
+            rows = model._default_manager.filter(**source)
+            rows.update(contact=target_id, origin_id=origin)
+        return journal
+
+    def undo_merge(
+        self, *, source_id: int, target_id: int, journal: Mapping[str, Any]
+    ) -> None:
+        """What came by an identifier that goes back, goes back with it."""
+        origins = [source_id, *journal["followers"]]
+        target = {"contact_id": target_id}
+        for model in (Identifier, Event):
+            rows = model._default_manager.filter(**target, origin_id__in=origins)
+            rows.update(contact=source_id)
+        devices = Device.objects.filter(**target, pk__in=journal["devices"])
+        devices.update(contact=source_id)
+        followers = Contact.objects.filter(pk__in=journal["followers"])
+        followers.filter(canonical=target_id).update(canonical=source_id)
+        events = Event.objects.filter(
+            pk=OuterRef("event_id"),
+            occurred_at=OuterRef("occurred_at"),
+            contact=source_id,
+        )
+        waiting = PendingEvent.objects.filter(Exists(events), **target)
+        waiting.update(contact=source_id)
+
+    def count(self, contact_id: int) -> Mapping[str, int]:
+        of_contact = {"contact_id": contact_id}
+        return {
+            "identifiers": Identifier.objects.filter(**of_contact).count(),
+            "devices": Device.objects.filter(**of_contact).count(),
+            "events": Event.objects.filter(**of_contact).count(),
+        }
 
     def export(self, contact_id: int) -> Mapping[str, Any]:
         contact = Contact.objects.get(pk=contact_id)
@@ -83,6 +125,8 @@ class CrmHolder:
             "crm.device": Device.objects.filter(**of_contact).delete()[0],
             "crm.identifier": Identifier.objects.filter(**of_contact).delete()[0],
         }
+        MergeJournal.objects.of_contact(contact_id).delete()
+        Merge.objects.of_contact(contact_id).update(reason="")
         now = timezone.now()
         counts["crm.contact"] = Contact.objects.filter(pk=contact_id).update(
             external_id=None,

@@ -25,7 +25,7 @@ def _codes(app: str, models: str, verbs: str = "view") -> set[str]:
     }
 
 
-SEE_PEOPLE = _codes("crm", "contact device event eventname product brand")
+SEE_PEOPLE = _codes("crm", "contact device event eventname product brand merge")
 SEE_CONSENT = _codes(
     "preferences", "preferencecenter topic subscription consentrecord suppression"
 )
@@ -65,11 +65,12 @@ ROLES: Final[dict[str, set[str]]] = {
     | SEE_CONSENT
     | SEE_MESSAGES
     | STOP
-    | _codes("crm", "contact", "change")
+    | _codes("crm", "contact merge", "change")
     | _codes("preferences", "suppression", "add change"),
     "Sales": SEE_PEOPLE
     | SEE_MESSAGES
     | _codes("crm", "contact", "add change")
+    | _codes("crm", "merge", "change")
     | _codes("crm", "product", "add change"),
     "Approver": SEE_PEOPLE
     | SEE_CONSENT

@@ -7,7 +7,7 @@ never beside it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
@@ -292,6 +292,35 @@ def clear_choices(contact: Contact, *, evidence: Evidence) -> int:
         )
         ConsentRecord.objects.bulk_create(chain.records)
     return gone
+
+
+@transaction.atomic
+def replace_choices(
+    contact: Contact,
+    words: Mapping[tuple[int, levels.Level], str],
+    *,
+    evidence: Evidence,
+) -> None:
+    """End all choices of a contact and let these stand: center and level → state."""
+    clear_choices(contact, evidence=evidence)
+    topics = Topic.objects.in_bulk({level[1] for _, level in words if level[1]})
+    centers = PreferenceCenter.objects.in_bulk({center for center, _ in words})
+    for center in centers.values():
+        chain = _open_chains([contact])[contact.pk]
+        for (center_id, level), state in words.items():
+            if center_id == center.pk:
+                topic = topics.get(level[1] or 0)
+                chain.append(
+                    _build_line(
+                        contact,
+                        evidence,
+                        state,
+                        level,
+                        center_id=center.pk,
+                        purpose=topic.purpose if topic else "promotional",
+                    )
+                )
+        _save_chains([chain], center=center)
 
 
 @transaction.atomic

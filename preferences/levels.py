@@ -111,6 +111,19 @@ def governs_topic(topic: TopicRule) -> bool:
     return not topic.is_transactional
 
 
+def part_words(
+    one: str | None, other: str | None, now: str | None
+) -> tuple[str | None, str | None]:
+    """What two contacts say again that were one, by what each said before.
+
+    A word said since stays with `other`, who was told it. A no said since holds for
+    both: nobody can tell which of the two said it.
+    """
+    if now == pick_strictest(one, other):
+        return one, other
+    return (UNSUBSCRIBED if now == UNSUBSCRIBED else one), now
+
+
 def pick_strictest(one: str | None, other: str | None) -> str | None:
     """The stricter word; silence (None) takes the other's word."""
     words = [word for word in (one, other) if word is not None]

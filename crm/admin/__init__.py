@@ -7,6 +7,7 @@ from crm.admin import (  # noqa: F401
     contact,
     device,
     event,
+    merge,
     pending_event,
     product,
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+from django.db import connection
+
 from crm.events.schema import Item
 from crm.events.statements import open_cursor
 
@@ -28,6 +30,12 @@ WITH locked AS MATERIALIZED (
         OR m.last_at > coalesce(c.last_active_at, '-infinity'))
 )
 SELECT id, external_id, usable FROM locked
+"""
+# From the timeline index; events that outlived their keeping say nothing any more.
+RECOUNT = """
+UPDATE crm_contact SET last_active_at = coalesce(
+    (SELECT max(occurred_at) FROM crm_event WHERE contact_id = %(id)s), %(otherwise)s)
+WHERE id = %(id)s
 """
 
 
@@ -64,3 +72,9 @@ def lock_contacts(
             },
         )
         return {pk: (external, usable) for pk, external, usable in cursor.fetchall()}
+
+
+def recount_activity(contact_id: int, *, otherwise: datetime | None) -> None:
+    """Date the last activity by the events that are the contact's now."""
+    with connection.cursor() as cursor:
+        cursor.execute(RECOUNT, {"id": contact_id, "otherwise": otherwise})

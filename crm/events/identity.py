@@ -61,6 +61,17 @@ class Owners:
 
     found: Mapping[Key, tuple[int, str]]
     reserved: Sequence[int]
+    # Key → the contact it led to first, where a merge moved it.
+    origins: Mapping[Key, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """Item index → contact; and the contact it came to first, where a merge gave
+    its identifier to another."""
+
+    contact_of: Mapping[int, int]
+    origin_of: Mapping[int, int]
 
 
 @dataclass(slots=True)
@@ -78,15 +89,24 @@ class IdentityPlan:
     # (from, into), in the order they were said.
     merges: list[tuple[int, int]] = field(default_factory=list)
     contact_of: dict[int, int] = field(default_factory=dict)
+    # Item index → the contact its leading key led to when it was said.
+    came_to: dict[int, int] = field(default_factory=dict)
+
+    def find_origins(self) -> dict[int, int]:
+        return {
+            index: first
+            for index, first in self.came_to.items()
+            if first != self.contact_of[index]
+        }
 
 
 def attach_contacts(
     items: Sequence[Item], owners: Owners, *, received_at: datetime
-) -> dict[int, int]:
+) -> Attached:
     """Make, link and merge the contacts of these items, lock and date them.
 
-    Answers item index → contact id. Runs inside the caller's transaction, which
-    is to be rolled back and tried again on IdentityRaceLost.
+    Runs inside the caller's transaction, which is to be rolled back and tried again
+    on IdentityRaceLost.
     """
     plan = plan_identities(items, owners)
     moments = measure_moments(items, plan.contact_of)
@@ -97,13 +117,22 @@ def attach_contacts(
     # Nobody else can see the contacts made just now, nor lock them.
     known = involved.difference(plan.created)
     check_locked(plan, known, lock_contacts(known, moments))
+    origin_of = plan.find_origins()
+    check_origins(items, owners, origin_of)
     for pk, external_id in plan.named.items():
         Contact.objects.filter(pk=pk).update(
             external_id=external_id, updated_at=received_at
         )
     for source_id, target_id in plan.merges:
         merge_contacts(source_id=source_id, target_id=target_id, actor="rule")
-    return plan.contact_of
+    return Attached(plan.contact_of, origin_of)
+
+
+def lead_key(item: Item) -> Key:
+    """The one of its keys that says whose call it is."""
+    if item.user_id:
+        return EXTERNAL, item.user_id
+    return ANONYMOUS, item.anonymous_id
 
 
 def list_keys(items: Iterable[Item]) -> set[Key]:
@@ -126,7 +155,9 @@ def plan_identities(items: Sequence[Item], owners: Owners) -> IdentityPlan:
     )
     fresh = iter(owners.reserved)
     for item in items:
-        plan.contact_of[item.index] = plan_item(plan, item, fresh)
+        contact = plan_item(plan, item, fresh)
+        plan.contact_of[item.index] = contact
+        plan.came_to[item.index] = owners.origins.get(lead_key(item), contact)
     return plan
 
 
@@ -244,3 +275,18 @@ def check_locked(
         external_id, usable = locked.get(pk, (None, False))
         if not usable or (pk in plan.named and external_id):
             raise IdentityRaceLost
+
+
+def check_origins(
+    items: Sequence[Item], owners: Owners, origin_of: Mapping[int, int]
+) -> None:
+    """An undo may have taken a leading key back before the lock; one query, only
+    where a merge had moved one."""
+    leads = {lead_key(item) for item in items if item.index in origin_of}
+    moved = leads.intersection(owners.origins)
+    if not moved:
+        return
+    rows = Identifier.objects.filter(value__in={value for _, value in moved})
+    now = {(row.kind, row.value): row.contact_id for row in rows}
+    if any(now.get(key) != owners.found[key][0] for key in moved):
+        raise IdentityRaceLost

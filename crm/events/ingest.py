@@ -15,6 +15,7 @@ from crm.events.amounts import read_currency, read_value
 from crm.events.devices import register_devices
 from crm.events.envelope import Rejection
 from crm.events.identity import (
+    Attached,
     IdentityRaceLost,
     Owners,
     attach_contacts,
@@ -40,11 +41,12 @@ WITH claimed AS (
     FROM jsonb_array_elements_text(%s::jsonb) AS m(message_id)
     ON CONFLICT DO NOTHING RETURNING message_id
 )
-SELECT '', message_id, NULL::bigint, NULL, NULL::bigint FROM claimed
+SELECT '', message_id, NULL::bigint, NULL, NULL::bigint, NULL::bigint FROM claimed
 UNION ALL
 SELECT w.kind, w.value, k.id, coalesce(k.external_id, ''),
     CASE WHEN k.id IS NULL
-        THEN nextval(pg_get_serial_sequence('crm_contact', 'id')) END
+        THEN nextval(pg_get_serial_sequence('crm_contact', 'id')) END,
+    i.origin_id
 FROM unnest(%s::text[], %s::text[]) AS w(kind, value)
 LEFT JOIN crm_identifier i ON i.kind = w.kind AND i.value = w.value
 LEFT JOIN crm_contact c ON c.id = i.contact_id
@@ -56,12 +58,12 @@ WITH said AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(
         id uuid, contact_id bigint, name text, occurred_at timestamptz,
         message_id text, properties jsonb, context jsonb, value numeric,
-        currency text, clock_skewed boolean, is_event boolean)
+        currency text, clock_skewed boolean, is_event boolean, origin_id bigint)
 ), appended AS (
     INSERT INTO crm_event (id, contact_id, name, occurred_at, received_at, message_id,
-        properties, context, value, currency, source, clock_skewed)
+        properties, context, value, currency, source, clock_skewed, origin_id)
     SELECT id, contact_id, name, occurred_at, %(received_at)s, message_id,
-        properties, context, value, currency, %(source)s, clock_skewed
+        properties, context, value, currency, %(source)s, clock_skewed, origin_id
     FROM said WHERE is_event
 )
 INSERT INTO crm_pendingevent (
@@ -79,7 +81,7 @@ class IngestResult:
     rejected: Sequence[Rejection] = ()
 
 
-class EventRow(msgspec.Struct, frozen=True):
+class EventRow(msgspec.Struct, frozen=True, omit_defaults=True):
     """One pending row, and one event where `is_event`."""
 
     id: str
@@ -93,6 +95,8 @@ class EventRow(msgspec.Struct, frozen=True):
     currency: str
     clock_skewed: bool
     is_event: bool
+    # Left out where it is none, as nearly always.
+    origin_id: int | None = None
 
 
 def record_events(
@@ -130,8 +134,9 @@ def take_in(
     result = IngestResult(accepted=len(fresh), duplicates=len(items) - len(fresh))
     if not fresh:
         return result
-    contact_of = attach_contacts(fresh, owners, received_at=received_at)
-    append_events(fresh, contact_of, received_at=received_at, source=source)
+    attached = attach_contacts(fresh, owners, received_at=received_at)
+    contact_of = attached.contact_of
+    append_events(fresh, attached, received_at=received_at, source=source)
     apply_traits(list(list_words(fresh, contact_of)))
     register_devices(fresh, contact_of, at=received_at)
     remember_names([item for item in fresh if item.name], at=received_at)
@@ -178,22 +183,19 @@ def open_batch(items: Sequence[Item]) -> tuple[list[Item], Owners]:
         if not item.message_id
         or (first[item.message_id] is item and item.message_id in won)
     ]
-    found = {(kind, value): (pk, ext) for kind, value, pk, ext, _ in rows if pk}
-    return fresh, Owners(found, [new for *_, new in rows if new])
+    found = {(kind, value): (pk, ext) for kind, value, pk, ext, *_ in rows if pk}
+    origins = {(kind, value): first for kind, value, *_, first in rows if first}
+    return fresh, Owners(found, [new for *_, new, _ in rows if new], origins)
 
 
 def append_events(
-    items: Sequence[Item],
-    contact_of: Mapping[int, int],
-    *,
-    received_at: datetime,
-    source: str,
+    items: Sequence[Item], attached: Attached, *, received_at: datetime, source: str
 ) -> None:
     ids = make_uuid7s(len(items))
     rows = [
         EventRow(
             id=event_id,
-            contact_id=contact_of[item.index],
+            contact_id=attached.contact_of[item.index],
             name=item.name or PROFILE_NAMES[item.kind],
             occurred_at=item.occurred_at,
             message_id=item.message_id or event_id,
@@ -203,6 +205,7 @@ def append_events(
             currency=read_currency(item.properties),
             clock_skewed=item.clock_skewed,
             is_event=bool(item.name),
+            origin_id=attached.origin_of.get(item.index),
         )
         for item, event_id in zip(items, ids, strict=True)
     ]

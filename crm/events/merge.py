@@ -2,72 +2,75 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from django.db import transaction
 
-from crm.events.traits import TraitWord, merge_traits
-from crm.models import Contact
-from crm.models.audit import record_audit
+from crm.events.joining import join_profiles
+from crm.models import Contact, Merge, MergeJournal
+from crm.models.audit import name_actor, record_audit
 from crm.ports.personal_data import personal_data_holders
 
 
 class MergeRefused(ValueError):
-    """The two can not be one: the same contact, or one is merged or erased."""
+    """The two can not become one, or not two again; `code` is for programs."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 @transaction.atomic
-def merge_contacts(*, source_id: int, target_id: int, actor: Any) -> Contact:
-    """Fold `source` into `target`; answers the target.
+def merge_contacts(
+    *, source_id: int, target_id: int, actor: Any, reason: str = ""
+) -> Contact:
+    """Fold `source` into `target`; answers the target. Raises MergeRefused.
 
     1. lock both in id order  2. join what the two rows say
-    3. every holder re-points its rows  4. the source points at the target, and so
-       does whatever pointed at the source: one hop always leads home
+    3. every holder re-points its rows, and whatever pointed at the source: one hop
+       always leads home  4. keep what each of them moved, for `undo_merge`
     """
-    if source_id == target_id:
-        raise MergeRefused("A contact can not be merged into itself.")
-    rows = Contact.objects.lock_in_order([source_id, target_id])
-    found = {row.pk: row for row in rows}
-    source, target = found.get(source_id), found.get(target_id)
-    for contact in (source, target):
-        if contact is None or contact.canonical_id or contact.erased_at:
-            raise MergeRefused("Only contacts that are neither merged nor erased.")
-    assert source is not None
-    assert target is not None
-    external_id = source.external_id
-    source.canonical = target
-    source.external_id = None
-    source.save(update_fields=["canonical", "external_id", "updated_at"])
-    Contact.objects.filter(canonical=source).update(canonical=target)
-    join_profiles(source, target, external_id)
-    journal = {
-        type(holder).__name__: dict(
-            holder.merge(source_id=source_id, target_id=target_id)
-        )
-        for holder in personal_data_holders()
-    }
+    source, target = lock_pair(source_id, target_id)
+    merge = Merge.objects.create(
+        source=source, target=target, made_by=name_actor(actor), reason=reason
+    )
+    journals = {MergeJournal.PROFILE: join_profiles(source, target)}
+    for holder in personal_data_holders():
+        moved = holder.merge(source_id=source_id, target_id=target_id)
+        journals[type(holder).__name__] = dict(moved)
+    MergeJournal.objects.bulk_create(
+        MergeJournal(merge=merge, holder=name, moved=moved)
+        for name, moved in journals.items()
+    )
     record_audit(
         actor=actor,
         action="merged",
         on=target,
-        changes={"from": str(source.uuid), "journal": journal},
+        changes={"from": str(source.uuid), "merge": merge.pk},
+        reason=reason,
     )
     return target
 
 
-def join_profiles(source: Contact, target: Contact, external_id: str | None) -> None:
-    """The newest word per trait, the oldest acquaintance, the latest activity."""
-    target.external_id = target.external_id or external_id
-    for key, at in source.traits_at.items():
-        said = {key: source.traits.get(key)}
-        merge_traits(
-            target, TraitWord(target.pk, said, datetime.fromtimestamp(at, UTC))
-        )
-    for column in ("email", "phone", "locale", "time_zone"):
-        if not getattr(target, column):
-            setattr(target, column, getattr(source, column))
-    target.known_since = min(source.known_since, target.known_since)
-    active = [at for at in (source.last_active_at, target.last_active_at) if at]
-    target.last_active_at = max(active, default=None)
-    target.save()
+def lock_pair(source_id: int, target_id: int) -> tuple[Contact, Contact]:
+    """Both contacts, locked in id order, where they can become one."""
+    if source_id == target_id:
+        raise MergeRefused("same", "A contact can not be merged into itself.")
+    rows = Contact.objects.lock_in_order([source_id, target_id])
+    found = {row.pk: row for row in rows}
+    for pk in (source_id, target_id):
+        contact = found.get(pk)
+        if contact is None or contact.erased_at:
+            raise MergeRefused("erased", "One of the two was erased.")
+        if contact.canonical_id:
+            raise MergeRefused("merged", "One of the two was merged away before.")
+    return found[source_id], found[target_id]
+
+
+def count_moving(contact_id: int) -> dict[str, int]:
+    """What would follow a merge of this contact, in words for staff."""
+    return {
+        words: count
+        for holder in personal_data_holders()
+        for words, count in holder.count(contact_id).items()
+    }

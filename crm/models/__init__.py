@@ -9,6 +9,7 @@ from crm.models.brand import Brand
 from crm.models.contact import Contact, Identifier
 from crm.models.device import Device
 from crm.models.event import Event, EventName, MessageKey, PendingEvent
+from crm.models.merge import Merge, MergeJournal
 from crm.models.product import Product
 
 __all__ = [
@@ -20,6 +21,8 @@ __all__ = [
     "Event",
     "EventName",
     "Identifier",
+    "Merge",
+    "MergeJournal",
     "MessageKey",
     "PendingEvent",
     "Product",

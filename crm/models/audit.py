@@ -51,6 +51,12 @@ class AuditEntry(models.Model):
         return f"{self.actor_name} {self.action} {self.object_name}"
 
 
+def name_actor(actor: Any) -> str:
+    """A user's name, or the name as given; "rule" where nobody acted."""
+    is_user = isinstance(actor, models.Model)
+    return actor.get_username() if is_user else str(actor or "rule")
+
+
 def record_audit(
     *,
     actor: Any,
@@ -66,7 +72,7 @@ def record_audit(
     is_user = isinstance(actor, models.Model)
     return AuditEntry.objects.create(
         actor=actor if is_user else None,
-        actor_name=actor.get_username() if is_user else str(actor or "rule"),
+        actor_name=name_actor(actor),
         action=action,
         object_type=on._meta.label_lower,
         object_id=str(on.pk),

@@ -184,6 +184,9 @@ class Identifier(models.Model):
     kind = models.CharField(max_length=32, choices=Kind.choices)
     value = models.CharField(max_length=255)
     created_at = models.DateTimeField(default=timezone.now)
+    # The contact it led to first, where a merge moved it; no key: it is not a
+    # second owner, only where an undo takes it back to.
+    origin_id = models.BigIntegerField(null=True, editable=False)
 
     class Meta:
         constraints = [

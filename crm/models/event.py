@@ -1,7 +1,7 @@
 """Events: what a contact did, append-only, partitioned by month.
 
 `Event` has no foreign key pointing at it: whoever needs one event keeps its
-id and its time. Its content never changes; only a merge moves `contact`.
+id and its time. Its content never changes; only a merge and its undo move `contact`.
 """
 
 from __future__ import annotations
@@ -81,6 +81,9 @@ class Event(models.Model):
     source = models.CharField(max_length=32)
     # True where the client's clock was ahead and the time was cut to ours.
     clock_skewed = models.BooleanField(default=False)
+    # The contact it came to, or whose identifier it came by, where a merge gave it
+    # to another; an undo takes it back there.
+    origin_id = models.BigIntegerField(null=True, editable=False)
 
     objects = EventQuerySet.as_manager()
 

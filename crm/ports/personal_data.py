@@ -16,7 +16,16 @@ class PersonalDataHolder(Protocol):
     models: Sequence[str]
 
     def merge(self, *, source_id: int, target_id: int) -> Mapping[str, Any]:
-        """Re-point rows of source to target; answers the journal of the undo."""
+        """Re-point rows of source to target; answers the journal of the undo, plain
+        data ready for JSON."""
+
+    def undo_merge(
+        self, *, source_id: int, target_id: int, journal: Mapping[str, Any]
+    ) -> None:
+        """Give source back what its journal says; what went since is passed over."""
+
+    def count(self, contact_id: int) -> Mapping[str, int]:
+        """How many rows a merge would move, by words for staff."""
 
     def export(self, contact_id: int) -> Mapping[str, Any]:
         """Plain data of this contact, ready for JSON."""

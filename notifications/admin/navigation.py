@@ -27,6 +27,7 @@ SECTIONS = (
             ("Events", "bolt", "crm_event"),
             ("Devices", "smartphone", "crm_device"),
             ("Products", "sell", "crm_product"),
+            ("Merges", "merge", "crm_merge"),
         ),
     ),
     (

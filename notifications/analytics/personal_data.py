@@ -67,6 +67,25 @@ UPDATE notifications_delivery SET contact_id = %(target)s,
 WHERE contact_id = %(source)s
 RETURNING id::text
 """
+# What was moved goes back, and the place in the key that a clash took away. What
+# was cancelled as the second of two stays cancelled: an end is final.
+GIVE_BACK = """
+UPDATE notifications_delivery SET contact_id = %(source)s,
+    state = CASE WHEN state = 'claimed' THEN 'pending' ELSE state END,
+    lease = CASE WHEN state = 'claimed' THEN NULL ELSE lease END,
+    lease_until = CASE WHEN state = 'claimed' THEN NULL ELSE lease_until END
+WHERE contact_id = %(target)s AND id = ANY(%(ids)s::uuid[])
+RETURNING id::text
+"""
+GIVE_PLACE_BACK = """
+UPDATE notifications_delivery d SET occurrence = %(occurrence)s
+WHERE d.id = %(id)s::uuid AND d.occurrence = 'merged:' || d.id AND NOT EXISTS (
+    SELECT 1 FROM notifications_delivery o
+    WHERE o.source_kind = d.source_kind AND o.source_id = d.source_id
+      AND o.occurrence = %(occurrence)s AND o.contact_id = d.contact_id)
+"""
+# Found again through their message.
+PARTS = (Attempt, RenderedMessage, Engagement, Conversion)
 
 
 class MessageHolder:
@@ -86,11 +105,30 @@ class MessageHolder:
         both = {"source": source_id, "target": target_id}
         clashes = fetch_rows(SETTLE_CLASHES, both)
         moved = [row["id"] for row in fetch_rows(MOVE, both)]
-        for model in (Attempt, RenderedMessage, Engagement, Conversion):
+        for model in PARTS:
             model._default_manager.filter(contact_id=source_id).update(
                 contact_id=target_id
             )
         return {"deliveries": moved, "clashes": clashes}
+
+    def undo_merge(
+        self, *, source_id: int, target_id: int, journal: Mapping[str, Any]
+    ) -> None:
+        """Messages go back with all that came of them, also since the merge."""
+        ids = journal["deliveries"]
+        both = {"source": source_id, "target": target_id}
+        moved = [row["id"] for row in fetch_rows(GIVE_BACK, {**both, "ids": ids})]
+        for model in PARTS:
+            rows = model._default_manager.filter(delivery_id__in=moved)
+            rows.update(contact_id=source_id)
+        with connection.cursor() as cursor:
+            for clash in journal["clashes"]:
+                place = {"id": clash["id"], "occurrence": clash["occurrence"]}
+                cursor.execute(GIVE_PLACE_BACK, place)
+
+    def count(self, contact_id: int) -> Mapping[str, int]:
+        mine = Delivery.objects.filter(contact_id=contact_id)
+        return {"messages": mine.count()}
 
     def export(self, contact_id: int) -> Mapping[str, Any]:
         texts = dict(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Self
 
 from django.db import models
@@ -24,12 +25,38 @@ class SuppressionQuerySet(models.QuerySet["Suppression"]):
         """Those that stop this channel; '' stops all of them."""
         return self.filter(channel__in=["", channel])
 
-    def move_live(self, source_id: int, target_id: int) -> int:
-        """Live rows follow a merge, except where the target has the same."""
+    def move_live(self, source_id: int, target_id: int) -> list[int]:
+        """Live rows follow a merge, except where the target has the same; answers
+        the ids of those that moved."""
         held = self.live().filter(contact_id=target_id)
         same = held.filter(channel=OuterRef("channel"), reason=OuterRef("reason"))
         rows = self.live().filter(contact_id=source_id).exclude(Exists(same))
-        return rows.update(contact_id=target_id)
+        ids = list(rows.values_list("pk", flat=True))
+        self.filter(pk__in=ids).update(contact_id=target_id)
+        return ids
+
+    def move_back(self, ids: Iterable[int], source_id: int, target_id: int) -> int:
+        """Rows that a merge moved return, lifted meanwhile or not."""
+        rows = self.filter(pk__in=list(ids), contact_id=target_id)
+        return rows.update(contact_id=source_id)
+
+    def copy_live(self, source_id: int, target_id: int, *, since: datetime) -> None:
+        """Stops that were put on the target since then hold for the source too."""
+        fresh = self.live().filter(contact_id=target_id, at__gt=since)
+        Suppression.objects.bulk_create(
+            (
+                Suppression(
+                    contact_id=source_id,
+                    channel=row.channel,
+                    reason=row.reason,
+                    note=row.note,
+                    actor=row.actor,
+                    at=row.at,
+                )
+                for row in fresh
+            ),
+            ignore_conflicts=True,
+        )
 
     def newest_first(self) -> Self:
         return self.select_related("contact").order_by("-pk")

@@ -15,6 +15,7 @@ from tests.architecture.source import APPS
 # Shown on the page of what they belong to, or machinery with nothing to read.
 NOT_IN_ADMIN = {
     "crm.Identifier": "on the contact's page",
+    "crm.MergeJournal": "what an undo on the merge's page needs",
     "crm.MessageKey": "the seven days' memory of message ids: hashes",
     "preferences.LinkGuess": "counts wrong links per network, for an hour",
     "preferences.Topic": "rows of the preference center's page",

@@ -25,7 +25,6 @@ SETTINGS = Path("crm/settings.py")
 # Functions that were longer than 30 lines when the limit came, by their length.
 # The list may only get shorter: cut one, then take it out.
 LONG_FUNCTIONS: dict[str, int] = {
-    "crm/events/ingest.py:append_events": 33,
     "crm/facts/events.py:terms": 46,
     "crm/management/commands/up.py:build_spec": 33,
     "crm/management/commands/up.py:list_children": 34,

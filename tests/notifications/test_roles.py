@@ -33,6 +33,8 @@ def test_the_migrations_of_an_empty_database_leave_five_roles_with_rights() -> N
         ("reads", "Support", "notifications.view_delivery", True),
         ("no launch", "Support", "notifications.launch_campaign", False),
         ("suppresses", "Support", "preferences.add_suppression", True),
+        ("undoes merges", "Support", "crm.change_merge", True),
+        ("no merges", "Marketer", "crm.change_merge", False),
         ("reads", "Sales", "crm.view_contact", True),
         ("no campaigns", "Sales", "notifications.change_campaign", False),
         ("launches", "Approver", "notifications.launch_campaign", True),

@@ -35,7 +35,7 @@ def test_merge_never_loses_a_no(contact, center):
         "All notifications": "unsubscribed",
     }
     assert Suppression.objects.get().contact_id == contact.pk
-    assert (journal["taken"], journal["suppressions"]) == (1, 1)
+    assert journal["taken"] == len(journal["suppressions"]) == 1
     assert PreferenceLink.objects.get(contact=other).version == 1
     json.dumps(journal)
 
