@@ -195,8 +195,32 @@ class Delivery(models.Model):
                 name="delivery_overdue",
                 condition=Q(state="pending"),
             ),
-            # campaign report and progress
-            models.Index(fields=["campaign", "state"], name="delivery_of_campaign"),
+            # campaign report and progress: counted without the rows themselves
+            models.Index(
+                fields=["campaign", "state", "source_kind"],
+                name="delivery_by_campaign",
+            ),
+            # dashboard: what was sent in a period
+            models.Index(
+                fields=["sent_at"],
+                name="delivery_sent_at",
+                condition=Q(state="sent"),
+            ),
+            # dashboard and kill switches: what ended unsent in a period, and why
+            models.Index(
+                fields=["state", "finished_at"],
+                include=["reason", "source_kind"],
+                name="delivery_unsent",
+                condition=Q(
+                    state__in=[
+                        "skipped",
+                        "failed",
+                        "cancelled",
+                        "expired",
+                        "quarantined",
+                    ]
+                ),
+            ),
             # contact page
             models.Index(fields=["contact", "-created_at"], name="delivery_of_contact"),
             # analytics.conversions: sent messages a goal event may convert

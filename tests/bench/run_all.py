@@ -71,6 +71,7 @@ LINES = (
         "trigger", "trigger_p50_s", "trigger event → POST, p50, s", 1, 0.3, True, True
     ),
     Line("trigger", "trigger_p99_s", "trigger event → POST, p99, s", 5, 1, True, True),
+    Line("pages", "page_worst_s", "slowest of staff's pages, s", 1, 0.3, True, True),
     Line("startup", "up_cold_s", "`manage.py up`, cold, s", 60, None, True),
     Line("startup", "up_warm_s", "`manage.py up`, warm, s", 8, None, True),
     Line("startup", "rest_mb", "memory at rest (PSS), MB", 600, None, True),
