@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ("notifications", "0007_add_api_sends"),
+        ("notifications", "0008_grant_merges"),
     ]
 
     operations = [
