@@ -39,6 +39,12 @@ class CrmConfig(AppConfig):
             import_openpyxl_alone()
             admin.autodiscover()
 
+        # --- What shop events teach ---
+        from crm.catalog.learning import ProductEffects
+        from crm.ports.effects import register_effects
+
+        register_effects(ProductEffects())
+
         # --- Facts that segment rules may ask about ---
         from crm.facts.attributes import AttributeSource
         from crm.facts.devices import DeviceSource

@@ -37,7 +37,7 @@ def save_products(rows: Sequence[Mapping[str, Any]]) -> int:
         ordered,
         update_conflicts=True,
         unique_fields=["code"],
-        update_fields=[*FIELDS, "updated_at"],
+        update_fields=[*FIELDS, "updated_at", "learned_at"],
     )
     return len(ordered)
 
@@ -46,6 +46,7 @@ def save_products(rows: Sequence[Mapping[str, Any]]) -> int:
 def save_product(product: Product, *, actor: Any) -> Product:
     """One product as staff or a key left it."""
     product.updated_at = timezone.now()
+    product.learned_at = None
     known = product.pk is not None
     product.save()
     record_audit(actor=actor, action="edited" if known else "added", on=product)

@@ -12,6 +12,7 @@ from django.db import OperationalError, connection, transaction
 from psycopg import errors
 
 from crm.events.amounts import read_currency, read_value
+from crm.events.commerce import use_our_name
 from crm.events.devices import register_devices
 from crm.events.envelope import Rejection
 from crm.events.identity import (
@@ -130,7 +131,7 @@ def record_events(
 def take_in(
     items: Sequence[Item], *, received_at: datetime, source: str
 ) -> IngestResult:
-    fresh, owners = open_batch(items)
+    fresh, owners = open_batch([use_our_name(item) for item in items])
     result = IngestResult(accepted=len(fresh), duplicates=len(items) - len(fresh))
     if not fresh:
         return result

@@ -34,6 +34,9 @@ class Product(models.Model):
     stock = models.IntegerField(null=True, blank=True)
     attributes = models.JSONField(default=dict, blank=True)
     updated_at = models.DateTimeField(default=timezone.now)
+    # Null: staff, an import or the API wrote it, and events never change it. Else the
+    # newest event that told of a product which only events know.
+    learned_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = ProductQuerySet.as_manager()
 

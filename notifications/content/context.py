@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from crm.events.commerce import LINE_KEYS, read_product_code
 from notifications.content.errors import RenderError
 
 # A product by its code, or None; asked for at most MAX_LOOKUPS codes a message.
@@ -25,11 +26,6 @@ CONTACT_FIELDS = (
     "locale",
     "timezone",
 )
-
-# Where events name the product they are about, in the order they are tried.
-PRODUCT_KEYS = ("product_id", "sku", "code", "product_code", "variant")
-# Where they list several.
-LINE_KEYS = ("products", "items", "line_items", "lines")
 
 
 def build_context(
@@ -75,10 +71,8 @@ def _build_shelf(products: ProductLoader, code: str | None) -> dict[str, Any]:
 
 def find_product_code(properties: Mapping[str, Any]) -> str | None:
     """The product an event is about; of several, the last one, as in a cart."""
-    for key in PRODUCT_KEYS:
-        value = properties.get(key)
-        if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
-            return str(value)
+    if code := read_product_code(properties):
+        return code
     for key in LINE_KEYS:
         lines = properties.get(key)
         if isinstance(lines, list) and lines and isinstance(lines[-1], Mapping):
