@@ -8,12 +8,14 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -28,12 +30,14 @@ HIDDEN = ("DATABASE_URL", "BROKER_URL", "SITE_URL", "DATA_DIR", "SANDBOX_PORT")
 class Up:
     """One running `up` with a data directory of its own."""
 
-    def __init__(self, data: Path, *, checkout: Path = CHECKOUT) -> None:
+    def __init__(
+        self, data: Path, *, checkout: Path = CHECKOUT, arguments: Sequence[str] = ()
+    ) -> None:
         self.data = data
         self.port = find_free_port()
         self.log = open(data / "up.out", "w+")  # noqa: SIM115 - closed in stop
         self.process = subprocess.Popen(
-            [*manage(checkout), "up", "--empty", "--port", str(self.port)],
+            [*manage(checkout), "up", "--empty", "--port", str(self.port), *arguments],
             cwd="/",
             env=build_environment(data),
             stdin=subprocess.DEVNULL,
@@ -151,6 +155,27 @@ def test_up_serves_the_admin_and_stops_without_a_rest(
     assert (
         "database system is shut down" in (data / "postgres/postgres.log").read_text()
     )
+
+
+def test_up_serves_https_by_a_certificate_of_its_own(
+    start_up: Callable[..., Up], data: Path
+) -> None:
+    port = find_free_port()
+    start_up(arguments=["--tls", "--tls-port", str(port)]).wait_until_ready()
+    trusting = ssl.create_default_context(cafile=str(data / "postgres/tls.crt"))
+    address = f"https://localhost:{port}/healthz"
+
+    def answers() -> bool:
+        try:
+            with urllib.request.urlopen(address, context=trusting) as answer:
+                return bool(answer.status == 200)
+        except urllib.error.URLError as error:
+            # Not listening yet; a certificate that does not fit is a failure.
+            if not isinstance(error.reason, ConnectionError):
+                raise
+            return False
+
+    assert wait_until(answers, timeout_s=20)
 
 
 def test_a_killed_up_leaves_nothing_behind_and_loses_nothing(

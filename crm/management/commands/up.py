@@ -13,6 +13,7 @@ import os
 import socket
 import sys
 from argparse import ArgumentParser
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,10 @@ from django.core.management import call_command, get_commands
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
 
 from crm.embedded.broker import SCHEME, lay_queue_schema
+from crm.embedded.certificate import CertificateFiles, read_or_create_certificate
 from crm.embedded.cluster import Cluster, EmbeddedPostgresError, find_binaries
 from crm.embedded.free_port import find_free_port
 from crm.embedded.postgres import (
@@ -43,12 +46,23 @@ BANNER = """
 
   Admin         {url}/admin/
   {login}
-  Phone screen  {url}/sandbox/
+  Phone screen  {url}/sandbox/{tls}
   Logs          {logs}
   Data          {data}
 
   Ctrl-C stops all of it.
 """
+# Where the file is, for the SDKs that are to trust it.
+TLS_BANNER = """
+  Also          {url}  (trust {file})"""
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """Where https is served, and by which files."""
+
+    port: int
+    files: CertificateFiles
 
 
 class Command(BaseCommand):
@@ -59,6 +73,10 @@ class Command(BaseCommand):
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", type=int, default=8000)
         parser.add_argument("--empty", action="store_true", help="no sample data")
+        parser.add_argument(
+            "--tls", action="store_true", help="also https, by a certificate of its own"
+        )
+        parser.add_argument("--tls-port", type=int, default=8443)
 
     def handle(self, *args: Any, **options: Any) -> None:
         host, port = options["host"], options["port"]
@@ -67,6 +85,7 @@ class Command(BaseCommand):
         try:
             up_lock = hold_up_lock()
             check_port(host, port)
+            tls = prepare_tls(host, options["tls_port"]) if options["tls"] else None
             attach_configured()
             is_first_run = prepare_database()
         except EmbeddedPostgresError as error:
@@ -79,7 +98,7 @@ class Command(BaseCommand):
         login = describe_login()
         connection.close()
         become_supervisor(
-            build_spec(host=host, port=port, login=login, up_lock=up_lock)
+            build_spec(host=host, port=port, login=login, up_lock=up_lock, tls=tls)
         )
 
 
@@ -95,8 +114,7 @@ def lay_first_data(command: BaseCommand, *, is_empty: bool) -> None:
 
 def hold_up_lock() -> int:
     """Raises CommandError where another `up` has this data directory."""
-    cluster = settings.EMBEDDED_CLUSTER
-    directory = cluster.base if cluster else settings.DATA_DIR
+    directory = find_data_directory()
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         settings.LOG_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -110,6 +128,26 @@ def hold_up_lock() -> int:
     except BlockingIOError:
         raise CommandError(f"Apropos is already up on {directory}") from None
     return lock
+
+
+def find_data_directory() -> Path:
+    """Where the lock, the secrets and the certificate lie."""
+    cluster: Cluster | None = settings.EMBEDDED_CLUSTER
+    return cluster.base if cluster else settings.DATA_DIR
+
+
+def prepare_tls(host: str, port: int) -> Tls:
+    """Raises CommandError where the port is taken or the files cannot be written."""
+    check_port(host, port)
+    try:
+        files = read_or_create_certificate(
+            find_data_directory(), host=host, now=timezone.now()
+        )
+    except OSError as error:
+        raise CommandError(
+            f"cannot write {error.filename}: {error.strerror}"
+        ) from error
+    return Tls(port, files)
 
 
 def check_port(host: str, port: int) -> None:
@@ -158,38 +196,77 @@ def describe_login() -> str:
     return f"Login         {user.username} / the password you chose"
 
 
-def build_spec(*, host: str, port: int, login: str, up_lock: int) -> dict[str, Any]:
+def build_spec(
+    *, host: str, port: int, login: str, up_lock: int, tls: Tls | None = None
+) -> dict[str, Any]:
     cluster: Cluster | None = settings.EMBEDDED_CLUSTER
-    url_host = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::") else host
-    url = f"http://{url_host}:{port}"
+    url = f"http://{name_host(host)}:{port}"
     sandbox_port = int(os.environ.get("SANDBOX_PORT") or find_free_port())
     binaries = find_binaries(cluster) if cluster else None
     children = list_children(host=host, port=port, sandbox_port=sandbox_port)
+    if tls is not None:
+        children.append(build_tls_child(host, tls))
     logs = [child["log"] for child in children]
     return {
         "children": children,
         "logs": [*logs, str(cluster.log)] if cluster else logs,
-        "environment": {
-            "PYTHONUNBUFFERED": "1",
-            "SITE_URL": os.environ.get("SITE_URL") or url,
-            "SANDBOX_PORT": str(sandbox_port),
-            "SANDBOX_URL": f"http://127.0.0.1:{sandbox_port}",
-        },
+        "environment": list_environment(url, sandbox_port),
         "host": "127.0.0.1" if host == "0.0.0.0" else host,
         "port": port,
         "cwd": str(settings.BASE_DIR),
         "bare_python": BARE_PYTHON,
-        "banner": BANNER.format(
-            url=url,
-            login=login,
-            logs=settings.LOG_DIR,
-            data=cluster.base if cluster else "DATABASE_URL",
-        ),
+        "banner": write_banner(url, login=login, host=host, tls=tls),
         "keeper": cluster and binaries and build_keeper_command(cluster, binaries),
         "keeper_lock": cluster and str(cluster.base / "keeper.lock"),
         "users_lock": cluster and str(cluster.base / "users.lock"),
         "users_fd": cluster and hand_over_users_lock(cluster),
         "up_fd": up_lock,
+    }
+
+
+def name_host(host: str) -> str:
+    return "localhost" if host in ("127.0.0.1", "0.0.0.0", "::") else host
+
+
+def list_environment(url: str, sandbox_port: int) -> dict[str, str]:
+    return {
+        "PYTHONUNBUFFERED": "1",
+        "SITE_URL": os.environ.get("SITE_URL") or url,
+        "SANDBOX_PORT": str(sandbox_port),
+        "SANDBOX_URL": f"http://127.0.0.1:{sandbox_port}",
+    }
+
+
+def write_banner(url: str, *, login: str, host: str, tls: Tls | None) -> str:
+    https = ""
+    if tls is not None:
+        https = TLS_BANNER.format(
+            url=f"https://{name_host(host)}:{tls.port}", file=tls.files.certificate
+        )
+    cluster: Cluster | None = settings.EMBEDDED_CLUSTER
+    return BANNER.format(
+        url=url,
+        login=login,
+        tls=https,
+        logs=settings.LOG_DIR,
+        data=cluster.base if cluster else "DATABASE_URL",
+    )
+
+
+def build_tls_child(host: str, tls: Tls) -> dict[str, Any]:
+    """The same site once more, for clients that speak https alone."""
+    return {
+        "name": "web-tls",
+        "command": [
+            *(sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws"),
+            *("--host", host, "--port", str(tls.port)),
+            *("--ssl-certificate", str(tls.files.certificate)),
+            *("--ssl-keyfile", str(tls.files.key), "--ssl-protocol-min", "tls1.2"),
+            *("--workers", "1", "--blocking-threads", "2"),
+            *("--respawn-failed-workers", "crm.wsgi:application"),
+        ],
+        "environment": {},
+        "log": str(Path(settings.LOG_DIR) / "web-tls.log"),
     }
 
 
