@@ -6,6 +6,7 @@ The same door as every wire, `record_events`, so that live segments follow.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +14,7 @@ from django.db import transaction
 
 from crm.events.devices import DeviceRow, register_device
 from crm.events.ingest import record_events
-from crm.events.merge import merge_contacts
+from crm.events.merge import MergeRefused, merge_contacts
 from crm.events.schema import Item
 from crm.models import Contact, Device, Identifier, PendingEvent
 from crm.models.audit import record_audit
@@ -140,7 +141,9 @@ def link_visitor(contact: Contact, anonymous_id: str, *, actor: Any) -> None:
     is_known = visitor.external_id or visitor.email or visitor.canonical_id
     if is_new or is_known or visitor.pk == contact.pk:
         return
-    merge_contacts(source_id=visitor.pk, target_id=contact.pk, actor=actor)
+    # Refused where another request merged or erased one of them just now.
+    with suppress(MergeRefused):
+        merge_contacts(source_id=visitor.pk, target_id=contact.pk, actor=actor)
 
 
 def diff_traits(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from psycopg import errors
 from crm.events.addresses import find_people, find_person, name_person
 from crm.events.ingest import record_events
 from crm.events.limits import BodyRefused, Fault
-from crm.events.merge import merge_contacts
+from crm.events.merge import MergeRefused, merge_contacts
 from crm.events.naming import Address
 from crm.events.operations import (
     Call,
@@ -264,8 +264,15 @@ def _merge(merge: Merge, *, at: datetime, actor: Any) -> None:
     primary = _get_person(merge.primary, "primary")
     secondary = _get_person(merge.secondary, "secondary")
     # Merged before: the secondary's keys lead to the primary already.
-    if primary.pk != secondary.pk:
-        merge_contacts(source_id=secondary.pk, target_id=primary.pk, actor=actor)
+    if primary.pk == secondary.pk:
+        return
+    try:
+        merge_contacts(
+            source_id=secondary.pk, target_id=primary.pk, actor=actor, keeps_words=True
+        )
+    except MergeRefused as error:
+        # Another request merged or erased one of them just now.
+        raise BodyRefused(400, Fault("conflict", str(error), "secondary")) from error
 
 
 def _delete(deletion: Deletion, *, at: datetime, actor: Any) -> None:

@@ -19,8 +19,11 @@ Described = dict[str, dict[str, Any]]
 Journal = dict[str, Any]
 
 
-def join_profiles(source: Contact, target: Contact) -> Journal:
-    """The newest word per trait, the oldest acquaintance, the latest activity.
+def join_profiles(
+    source: Contact, target: Contact, *, keeps_words: bool = False
+) -> Journal:
+    """The newest word per trait, the oldest acquaintance, the latest activity; with
+    `keeps_words`, a trait that the target has stays.
 
     The source gives its external id away and points at the target; the rest of its
     row stays as it was, for the undo.
@@ -31,6 +34,8 @@ def join_profiles(source: Contact, target: Contact) -> Journal:
     source.save(update_fields=["canonical", "external_id", "updated_at"])
     target.external_id = target.external_id or external_id
     for key, at in source.traits_at.items():
+        if keeps_words and target.traits.get(key) is not None:
+            continue
         said = {key: source.traits.get(key)}
         word = TraitWord(target.pk, said, datetime.fromtimestamp(at, UTC))
         merge_traits(target, word)

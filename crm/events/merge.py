@@ -22,9 +22,16 @@ class MergeRefused(ValueError):
 
 @transaction.atomic
 def merge_contacts(
-    *, source_id: int, target_id: int, actor: Any, reason: str = ""
+    *,
+    source_id: int,
+    target_id: int,
+    actor: Any,
+    reason: str = "",
+    keeps_words: bool = False,
 ) -> Contact:
     """Fold `source` into `target`; answers the target. Raises MergeRefused.
+
+    Per trait the newest word wins; with `keeps_words`, what the target has stays.
 
     1. lock both in id order  2. join what the two rows say
     3. every holder re-points its rows, and whatever pointed at the source: one hop
@@ -34,7 +41,8 @@ def merge_contacts(
     merge = Merge.objects.create(
         source=source, target=target, made_by=name_actor(actor), reason=reason
     )
-    journals = {MergeJournal.PROFILE: join_profiles(source, target)}
+    joined = join_profiles(source, target, keeps_words=keeps_words)
+    journals = {MergeJournal.PROFILE: joined}
     for holder in personal_data_holders():
         moved = holder.merge(source_id=source_id, target_id=target_id)
         journals[type(holder).__name__] = dict(moved)

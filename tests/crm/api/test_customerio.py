@@ -249,12 +249,21 @@ def test_a_deleted_device_is_gone_for_its_owner_only(api: Caller) -> None:
 
 
 def test_a_merge_keeps_the_primary_and_can_be_repeated(api: Caller) -> None:
-    keep, goes = make_contact("keep"), make_contact("goes", email="old@example.com")
+    keep = make_contact("keep", traits={"plan": "pro"}, traits_at={"plan": 1.0})
+    newer = {"plan": "free", "city": "Ulm"}
+    goes = make_contact(
+        "goes",
+        email="old@example.com",
+        traits=newer,
+        traits_at=dict.fromkeys(newer, 2.0),
+    )
     make_event(goes)
     body = {"primary": {"id": "keep"}, "secondary": {"email": "old@example.com"}}
     for _ in range(2):
         api.do("POST", "/api/v1/merge_customers", body)
     goes.refresh_from_db()
+    keep.refresh_from_db()
+    assert keep.traits == {"plan": "pro", "city": "Ulm"}
     assert (goes.canonical, Event.objects.get().contact) == (keep, keep)
     assert AuditEntry.objects.filter(action="merged").count() == 1
     body["secondary"] = {"id": "nobody"}
