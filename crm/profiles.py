@@ -12,7 +12,12 @@ from typing import Any
 
 from django.db import transaction
 
-from crm.events.devices import DeviceRow, register_device
+from crm.events.devices import (
+    DeviceLoss,
+    DeviceRow,
+    register_device,
+    remove_devices,
+)
 from crm.events.ingest import record_events
 from crm.events.merge import MergeRefused, merge_contacts
 from crm.events.schema import Item
@@ -106,15 +111,9 @@ def save_device(
 
 @transaction.atomic
 def remove_device(contact: Contact, *, token: str, at: datetime) -> bool:
-    """This contact's device is reached no more; False where it was none of theirs.
-
-    The row stays, so that an older registration that comes late changes nothing.
-    """
+    """This contact's device is reached no more; False where it was none of theirs."""
     Contact.objects.lock_in_order([contact.pk])
-    mine = Device.objects.filter(contact=contact, token=token)
-    removed = mine.exclude(state=Device.State.GONE).update(
-        state=Device.State.GONE, gone_at=at
-    )
+    removed = remove_devices([DeviceLoss(contact.pk, token, at)])
     if removed:
         leave_pending(contact, at)
     return bool(removed)

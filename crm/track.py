@@ -251,6 +251,7 @@ def _see_device(device: DeviceSeen, *, at: datetime, actor: Any) -> None:
         time_zone=device.time_zone,
         app_version=device.app_version,
         name=device.name,
+        attributes=device.attributes,
     )
 
 

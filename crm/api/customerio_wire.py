@@ -36,6 +36,12 @@ PREFERENCES = "cio_subscription_preferences"
 LEFT_GROUP = "$group_left"
 MAX_TOKEN = 4096
 PLATFORMS = {"ios": "ios", "android": "android", "web": "web", "fcm": "android"}
+# Words about a device that have a column, or say where it is.
+DEVICE_WORDS = frozenset(
+    {"id", "token", "platform", "last_used", "attributes", "push_enabled"}
+    | {"device_locale", "locale", "time_zone", "timezone", "app_version"}
+    | {"device_model", "name"}
+)
 PERMISSIONS = {True: "granted", False: "denied"}
 
 
@@ -260,6 +266,11 @@ def parse_device(
         time_zone=read_word(said, "time_zone", "timezone"),
         app_version=read_word(said, "app_version")[:64],
         name=read_word(said, "device_model", "name")[:200],
+        attributes={
+            key: value
+            for key, value in said.items()
+            if key not in DEVICE_WORDS and value is not None
+        },
     )
 
 

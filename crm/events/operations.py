@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -38,6 +39,8 @@ class DeviceSeen(msgspec.Struct, frozen=True):
     time_zone: str
     app_version: str
     name: str
+    # What else was said of it.
+    attributes: dict[str, Any]
 
 
 class DeviceGone(msgspec.Struct, frozen=True):

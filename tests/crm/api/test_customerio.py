@@ -219,7 +219,11 @@ def test_a_device_is_added_in_the_shape_of_either_sdk(api: Caller) -> None:
     nested = {
         "id": "t:1",
         "platform": "ios",
-        "attributes": {"device_locale": "de-DE", "push_enabled": "false"},
+        "attributes": {
+            "device_locale": "de-DE",
+            "push_enabled": "false",
+            "tier": "beta",
+        },
     }
     path = "/api/v1/customers/ada/devices"
     api.do("PUT", path, {"device": flat})
@@ -230,6 +234,7 @@ def test_a_device_is_added_in_the_shape_of_either_sdk(api: Caller) -> None:
     api.do("PUT", path, {"device": nested})
     device.refresh_from_db()
     assert (device.locale, device.permission) == ("de-DE", "denied")
+    assert device.attributes == {"tier": "beta"}
     assert PendingEvent.objects.filter(name="$device").count() == 2
 
 
