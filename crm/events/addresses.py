@@ -10,6 +10,7 @@ from crm.models import Contact, Identifier
 
 EXTERNAL = Identifier.Kind.EXTERNAL_ID.value
 EMAIL = Identifier.Kind.EMAIL.value
+ANONYMOUS = Identifier.Kind.ANONYMOUS_ID.value
 
 
 def find_people(addresses: Iterable[Address]) -> dict[Address, Contact]:
@@ -39,7 +40,11 @@ def list_keys(address: Address) -> list[tuple[str, str]]:
     if address.kind == "id":
         return [(EXTERNAL, address.value)]
     if address.kind == "email":
-        return [(EXTERNAL, address.value), (EMAIL, address.value.lower())]
+        return [
+            (EXTERNAL, address.value),
+            (EMAIL, address.value.lower()),
+            (ANONYMOUS, address.email_key),
+        ]
     return []
 
 
@@ -66,10 +71,10 @@ def name_person(contact: Contact) -> tuple[str, str]:
     kinds = (Identifier.Kind.EXTERNAL_ID, Identifier.Kind.ANONYMOUS_ID)
     named = contact.identifiers.filter(kind__in=kinds).order_by("-kind", "pk").first()
     if named is None:
-        named = Identifier.objects.create(
-            contact=contact,
+        named, _ = Identifier.objects.get_or_create(
             kind=Identifier.Kind.ANONYMOUS_ID,
             value=f"contact:{contact.uuid}",
+            defaults={"contact": contact},
         )
     if named.kind == Identifier.Kind.EXTERNAL_ID:
         return named.value, ""

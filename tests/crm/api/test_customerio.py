@@ -183,6 +183,17 @@ def test_somebody_known_by_email_alone_gets_an_id_later(api: Caller) -> None:
     assert ada.identifiers.filter(value="browser-1").exists()
 
 
+def test_an_address_that_nobody_can_write_to_is_still_one_person(api: Caller) -> None:
+    path = "/api/v1/customers/x%40y.z"
+    for _ in range(2):
+        api.do("POST", f"{path}/events", {"name": "Seen"})
+    device = {"device": {"id": "t1", "platform": "ios"}}
+    api.do("PUT", f"{path}/devices", device)
+    nobody = Contact.objects.get()
+    assert (nobody.email, nobody.traits) == ("", {"email": "x@y.z"})
+    assert Device.objects.get().contact == nobody
+
+
 def test_an_id_can_be_told_of_an_address_once(api: Caller) -> None:
     api.do("PUT", "/api/v1/customers/ada%40example.com", {"plan": "pro"})
     api.do("PUT", "/api/v1/customers/ada%40example.com", {"id": "42"})
