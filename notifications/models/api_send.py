@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from crm.events.words import describe_properties
 from notifications.models.delivery import Delivery
 
 
@@ -57,9 +57,6 @@ class ApiSend(models.Model):
         return f"{self.actor}: {self.delivery_id}"
 
     @property
-    def lines(self) -> list[tuple[str, str]]:
-        """The data as staff read it: each name with its value."""
-        return [
-            (name, value if isinstance(value, str) else json.dumps(value))
-            for name, value in sorted(self.data.items())
-        ]
+    def in_words(self) -> str:
+        """The data as staff read it, cut where it is long."""
+        return describe_properties(self.data)

@@ -203,11 +203,11 @@ def test_a_private_message_leaves_no_text(api: Caller, ada: Contact) -> None:
 def test_staff_see_what_the_call_said(
     api: Caller, ada: Contact, admin_client: Client
 ) -> None:
-    said = {**BY_TEMPLATE, "message_data": {"order_id": "A-1", "items": [1, 2]}}
+    said = {**BY_TEMPLATE, "message_data": {"order_id": "A-1", "seats": {"row": 7}}}
     delivery_id = api.do("POST", PUSH, said)["delivery_id"]
     page = admin_client.get(f"/admin/notifications/delivery/{delivery_id}/change/")
     text = page.content.decode()
-    for words in ("What the API call said", "A-1", "[1, 2]", "api:"):
+    for words in ("What the API call said", "order_id: A-1", "seats: (row: 7)", "api:"):
         assert words in text
 
 
