@@ -331,6 +331,10 @@ DELIVERY_SWEEP_S = read_positive("DELIVERY_SWEEP_S", 5)
 # A Firebase project's default quota is 600,000 a minute; half of it is ours.
 SENDER_RATE_PER_MIN = read_positive("SENDER_RATE_PER_MIN", 300_000)
 
+# --- Catalogs ---
+# A price that falls by less of the last one, in percent, concerns nobody.
+PRICE_DROP_MIN_PCT = read_positive("PRICE_DROP_MIN_PCT", 5)
+
 # --- Consent ---
 # A link to the preference page opens it this long; one-click stays longer,
 # because old messages must still be able to end.
@@ -364,6 +368,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
     "ENUM_NAME_OVERRIDES": {
+        "CatalogKindEnum": "crm.models.catalog.Catalog.Kind",
         "DeliveryStateEnum": "notifications.models.delivery.Delivery.State",
         "SegmentKindEnum": "segments.models.segment.Segment.Kind",
     },

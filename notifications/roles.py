@@ -25,7 +25,9 @@ def _codes(app: str, models: str, verbs: str = "view") -> set[str]:
     }
 
 
-SEE_PEOPLE = _codes("crm", "contact device event eventname product brand merge")
+SEE_PEOPLE = _codes(
+    "crm", "contact device event eventname catalog catalogitem brand merge"
+)
 SEE_CONSENT = _codes(
     "preferences", "preferencecenter topic subscription consentrecord suppression"
 )
@@ -59,6 +61,7 @@ ROLES: Final[dict[str, set[str]]] = {
     | SCHEDULES
     | _codes("segments", "segment", "add change delete")
     | _codes("notifications", "campaign template", "add change")
+    | _codes("crm", "catalog catalogitem", "add change")
     | _codes("notifications", "alert", "change")
     | {"notifications.launch_campaign", "notifications.send_test"},
     "Support": SEE_PEOPLE
@@ -71,7 +74,7 @@ ROLES: Final[dict[str, set[str]]] = {
     | SEE_MESSAGES
     | _codes("crm", "contact", "add change")
     | _codes("crm", "merge", "change")
-    | _codes("crm", "product", "add change"),
+    | _codes("crm", "catalogitem", "add change"),
     "Approver": SEE_PEOPLE
     | SEE_CONSENT
     | SEE_MESSAGES

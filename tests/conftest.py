@@ -24,6 +24,22 @@ def django_db_modify_db_settings(
     options.setdefault("options", "-c synchronous_commit=off")
 
 
+@pytest.fixture(autouse=True)
+def _lay_products(request: pytest.FixtureRequest) -> None:
+    """A test that commits ends with a flush, which takes what migrations laid."""
+    if "transactional_db" in request.fixturenames or _commits(request):
+        # Django is not set up when this file is read.
+        from crm.catalog.catalogs import find_products_catalog
+
+        request.getfixturevalue("transactional_db")
+        find_products_catalog()
+
+
+def _commits(request: pytest.FixtureRequest) -> bool:
+    marker = request.node.get_closest_marker("django_db")
+    return bool(marker and marker.kwargs.get("transaction"))
+
+
 @pytest.fixture(scope="session")
 def chromium_path() -> str:
     """Debian's Chromium, for Playwright's `executable_path`."""

@@ -7,7 +7,18 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from crm.models import ApiKey, Brand, Contact, Device, Event, Identifier, Product
+from crm.catalog.catalogs import find_products_catalog
+from crm.models import (
+    ApiKey,
+    Brand,
+    Catalog,
+    CatalogItem,
+    Contact,
+    Device,
+    Event,
+    Identifier,
+    Product,
+)
 from notifications.models import Campaign, CampaignVersion, Delivery, Sender
 
 _numbers = itertools.count(1)
@@ -55,7 +66,20 @@ def make_product(code: str = "", **fields: Any) -> Product:
     code = code or f"sku-{next(_numbers)}"
     fields.setdefault("name", f"Product {code}")
     fields.setdefault("price", Decimal("9.90"))
-    return Product.objects.create(code=code, **fields)
+    return Product.objects.create(catalog=find_products_catalog(), code=code, **fields)
+
+
+def make_catalog(slug: str = "", **fields: Any) -> Catalog:
+    """A catalog of articles whose items take any attribute."""
+    slug = slug or f"catalog-{next(_numbers)}"
+    fields = {"name": slug.title(), "kind": Catalog.Kind.ARTICLES, **fields}
+    return Catalog.objects.create(slug=slug, **fields)
+
+
+def make_item(catalog: Catalog, code: str = "", **fields: Any) -> CatalogItem:
+    code = code or f"item-{next(_numbers)}"
+    fields.setdefault("name", f"Item {code}")
+    return CatalogItem.objects.create(catalog=catalog, code=code, **fields)
 
 
 def make_api_key(*scopes: str) -> str:

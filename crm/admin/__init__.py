@@ -4,10 +4,11 @@ from crm.admin import (  # noqa: F401
     api_key,
     audit,
     brand,
+    catalog,
+    catalog_item,
     contact,
     device,
     event,
     merge,
     pending_event,
-    product,
 )

@@ -1,17 +1,20 @@
-"""`/api/products/`: the catalog, read and upserted by code."""
+"""`/api/products/`: the catalog `products`, read and upserted by code."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from crm.api.pagination import CodePagination
+from crm.api.parsers import BodyFault
 from crm.catalog.products import FIELDS, save_products
-from crm.models import Product
+from crm.events.limits import BodyRefused
+from crm.models import CatalogItem, Product
 
 # Rows of one request; larger catalogs come in several.
 MAX_PRODUCTS = 1_000
@@ -46,7 +49,8 @@ class ProductsSaved(serializers.Serializer):
 class ProductViewSet(viewsets.GenericViewSet):
     """The catalog, in the order of codes."""
 
-    queryset = Product.objects.all()
+    queryset = Product.objects.live()
+    model = CatalogItem
     serializer_class = ProductOutput
     pagination_class = CodePagination
     lookup_field = "code"
@@ -67,5 +71,10 @@ class ProductViewSet(viewsets.GenericViewSet):
         """Make and change products by code; a row replaces what was there."""
         said = ProductsInput(data=request.data)
         said.is_valid(raise_exception=True)
-        saved = save_products(said.validated_data["products"])
-        return Response({"saved": saved})
+        try:
+            saved = save_products(
+                said.validated_data["products"], source="api", at=timezone.now()
+            )
+        except BodyRefused as refused:
+            raise BodyFault(refused) from refused
+        return Response({"saved": saved.saved})

@@ -6,13 +6,22 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
 
-from crm.api import contacts, devices, health, posthog, products, segment_v1
+from crm.api import (
+    catalogs,
+    contacts,
+    devices,
+    health,
+    posthog,
+    products,
+    segment_v1,
+)
 from crm.events.schema import KINDS
 
 POSTHOG_PATHS = ("batch", "capture", "i/v0/e")
 router = SimpleRouter()
 router.register("contacts", contacts.ContactViewSet, basename="contact")
 router.register("devices", devices.DeviceViewSet, basename="device")
+router.register("catalogs", catalogs.CatalogViewSet, basename="catalog")
 router.register("products", products.ProductViewSet, basename="product")
 
 urlpatterns = [
@@ -31,4 +40,9 @@ urlpatterns = [
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(), name="api-docs"),
     path("api/", include(router.urls)),
+    path("api/catalogs/<slug:slug>/items/", catalogs.CatalogItemsView.as_view()),
+    path(
+        "api/catalogs/<slug:slug>/items/<str:code>/",
+        catalogs.CatalogItemView.as_view(),
+    ),
 ]

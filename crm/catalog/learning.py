@@ -19,20 +19,20 @@ from crm.ports.effects import Effect
 # and the bestseller stands in every batch.
 LEARN_PRODUCTS = """
 INSERT INTO crm_product AS p (
-    code, name, price, currency, category, url, image_url, attributes,
+    catalog_id, code, name, price, currency, category, url, image_url, attributes,
     updated_at, learned_at)
-SELECT r.code, r.name, r.price, r.currency, r.category, r.url, r.image_url, '{}',
-    clock_timestamp(), r.at
+SELECT 'products', r.code, r.name, r.price, r.currency, r.category, r.url,
+    r.image_url, '{}', clock_timestamp(), r.at
 FROM jsonb_to_recordset(%s::jsonb) AS r(
     code text, name text, price numeric, currency text, category text, url text,
     image_url text, at timestamptz)
-LEFT JOIN crm_product k ON k.code = r.code
+LEFT JOIN crm_product k ON k.catalog_id = 'products' AND k.code = r.code
 WHERE k.code IS NULL OR k.learned_at <= r.at AND (
     k.name <> r.name OR k.price IS DISTINCT FROM coalesce(r.price, k.price)
     OR r.currency NOT IN ('', k.currency) OR r.category NOT IN ('', k.category)
     OR r.url NOT IN ('', k.url) OR r.image_url NOT IN ('', k.image_url))
 ORDER BY r.code
-ON CONFLICT (code) DO UPDATE SET
+ON CONFLICT (catalog_id, code) DO UPDATE SET
     name = excluded.name,
     price = coalesce(excluded.price, p.price),
     currency = coalesce(nullif(excluded.currency, ''), p.currency),

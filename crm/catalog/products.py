@@ -1,15 +1,16 @@
-"""Products are written by their code: made where new, changed where known."""
+"""Products by their code: the door of `/api/products/`, of the demo and of staff."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 
-from crm.models import Product
-from crm.models.audit import record_audit
+from crm.catalog.catalogs import find_products_catalog
+from crm.catalog.items import Saved, save_items
+from crm.events.limits import BodyRefused
 
 # What a caller may say about a product; the code finds it.
 FIELDS = (
@@ -26,28 +27,14 @@ FIELDS = (
 
 
 @transaction.atomic
-def save_products(rows: Sequence[Mapping[str, Any]]) -> int:
-    """Upsert full rows by code, in one statement; of a repeated code the last wins.
+def save_products(
+    rows: Sequence[Mapping[str, Any]], *, source: str, at: datetime
+) -> Saved:
+    """Upsert full rows by code: all of them, or BodyRefused with the path of the fault.
 
     A field that a row leaves out is set to its default.
     """
-    products = {row["code"]: Product(updated_at=timezone.now(), **row) for row in rows}
-    ordered = [products[code] for code in sorted(products)]
-    Product.objects.bulk_create(
-        ordered,
-        update_conflicts=True,
-        unique_fields=["code"],
-        update_fields=[*FIELDS, "updated_at", "learned_at"],
-    )
-    return len(ordered)
-
-
-@transaction.atomic
-def save_product(product: Product, *, actor: Any) -> Product:
-    """One product as staff or a key left it."""
-    product.updated_at = timezone.now()
-    product.learned_at = None
-    known = product.pk is not None
-    product.save()
-    record_audit(actor=actor, action="edited" if known else "added", on=product)
-    return product
+    saved = save_items(find_products_catalog(), rows, source=source, at=at)
+    for index, fault in sorted(saved.refused.items()):
+        raise BodyRefused(400, fault.under(f"products[{index}]"))
+    return saved

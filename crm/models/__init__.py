@@ -1,4 +1,4 @@
-"""What is known: contacts, devices, events, products, brands, keys, audit.
+"""What is known: contacts, devices, events, catalogs, brands, keys, audit.
 
 One topic per file; querysets speak the business's words.
 """
@@ -6,6 +6,7 @@ One topic per file; querysets speak the business's words.
 from crm.models.api_key import ApiKey
 from crm.models.audit import AuditEntry
 from crm.models.brand import Brand
+from crm.models.catalog import Catalog, CatalogChange, CatalogItem
 from crm.models.contact import Contact, Identifier
 from crm.models.device import Device
 from crm.models.event import Event, EventName, MessageKey, PendingEvent
@@ -16,6 +17,9 @@ __all__ = [
     "ApiKey",
     "AuditEntry",
     "Brand",
+    "Catalog",
+    "CatalogChange",
+    "CatalogItem",
     "Contact",
     "Device",
     "Event",

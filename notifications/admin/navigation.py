@@ -26,8 +26,14 @@ SECTIONS = (
             ("Contacts", "person", "crm_contact"),
             ("Events", "bolt", "crm_event"),
             ("Devices", "smartphone", "crm_device"),
-            ("Products", "sell", "crm_product"),
             ("Merges", "merge", "crm_merge"),
+        ),
+    ),
+    (
+        "Catalogs",
+        (
+            ("Items", "sell", "crm_catalogitem"),
+            ("Catalogs", "shelves", "crm_catalog"),
         ),
     ),
     (

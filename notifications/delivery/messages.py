@@ -268,7 +268,7 @@ def _read_products(codes: set[str]) -> dict[str, Mapping[str, Any] | None]:
     """These products by code; None for a code that is not in the catalog."""
     if not codes:
         return {}
-    found = Product.objects.coded(sorted(codes)).in_bulk(field_name="code")
+    found = {row.code: row for row in Product.objects.live().coded(codes)}
     return {
         code: describe_product(found[code]) if code in found else None for code in codes
     }

@@ -15,9 +15,10 @@ from django.db import connection
 from django.utils import timezone
 from msgspec.structs import replace
 
+from crm.catalog.products import save_products
 from crm.events.ingest import record_events
 from crm.events.schema import Item
-from crm.models import Brand, Contact, Device, Product
+from crm.models import Brand, Contact, Device
 from crm.models.partitions import ensure_partitions
 from notifications.demo.dataset import Dataset, Order, Person
 from notifications.demo.foundation import lay_foundation
@@ -78,24 +79,17 @@ def stage_rows(rows: Iterable[Row]) -> Iterator[Row]:
 def load_catalog(dataset: Dataset) -> int:
     """Products by code; what is known already is brought up to date."""
     rows = [
-        Product(
-            code=item.code,
-            name=item.name[:300],
-            price=item.price,
-            currency="GBP",
-            category=item.category,
-            url=f"https://shop.example/products/{item.code}",
-            updated_at=timezone.now(),
-        )
+        {
+            "code": item.code,
+            "name": item.name[:300],
+            "price": item.price,
+            "currency": "GBP",
+            "category": item.category,
+            "url": f"https://shop.example/products/{item.code}",
+        }
         for item in dataset.items
     ]
-    Product.objects.bulk_create(
-        rows,
-        batch_size=CHUNK,
-        update_conflicts=True,
-        unique_fields=["code"],
-        update_fields=["name", "price", "currency", "category", "url", "updated_at"],
-    )
+    save_products(rows, source="demo", at=timezone.now())
     return len(rows)
 
 

@@ -8,8 +8,8 @@ from typing import Self
 from django.db import models
 from django.db.models import Q
 
+from crm.models.secret import EncryptedTextField
 from notifications.models.channel import Channel
-from notifications.models.secret import EncryptedTextField
 
 
 class SenderQuerySet(models.QuerySet["Sender"]):

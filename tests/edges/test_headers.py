@@ -177,7 +177,7 @@ def list_pages(world: World) -> list[str]:
         "/admin/crm/contact/",
         f"/admin/crm/contact/{contact}/change/",
         "/admin/crm/event/",
-        "/admin/crm/product/",
+        "/admin/crm/catalogitem/",
         "/admin/segments/segment/add/",
         f"/admin/segments/segment/{world.segment.pk}/change/",
         f"/admin/segments/segment/{world.segment.pk}/people/",

@@ -156,7 +156,7 @@ def list_pages(world: World) -> list[str]:
         "/admin/crm/event/",
         "/admin/crm/eventname/",
         "/admin/crm/device/",
-        "/admin/crm/product/",
+        "/admin/crm/catalogitem/",
         "/admin/crm/auditentry/",
         "/admin/crm/pendingevent/",
         "/admin/segments/segment/",

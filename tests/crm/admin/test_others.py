@@ -34,7 +34,8 @@ MODELS = (
     "event",
     "eventname",
     "pendingevent",
-    "product",
+    "catalog",
+    "catalogitem",
 )
 
 
@@ -84,12 +85,13 @@ def test_revoking_ends_a_key_and_is_audited(admin_client: Client) -> None:
 
 
 def test_a_product_is_saved_with_an_audit_row(admin_client: Client) -> None:
-    body = {"code": "a", "name": "A", "price": "2.50", "attributes": '{"size": "M"}'}
-    admin_client.post("/admin/crm/product/add/", body)
+    body = {"catalog": "products", "code": "a", "name": "A", "price": "2.50"}
+    body["attributes"] = '{"size": "M"}'
+    admin_client.post("/admin/crm/catalogitem/add/", body)
     assert Product.objects.get().attributes == {"size": "M"}
     assert AuditEntry.objects.get().action == "added"
     bad = admin_client.post(
-        "/admin/crm/product/add/", {**body, "code": "b", "attributes": '{"a": NaN}'}
+        "/admin/crm/catalogitem/add/", {**body, "code": "b", "attributes": '{"a": NaN}'}
     )
     assert b"a: NaN and Infinity" in bad.content
     assert Product.objects.count() == 1
