@@ -5,6 +5,7 @@ The same door as every wire, `record_events`, so that live segments follow.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -94,6 +95,18 @@ def find_contact(external_id: str) -> Contact | None:
         .first()
     )
     return (row.contact.canonical or row.contact) if row else None
+
+
+def find_anybody(said: str) -> Contact | None:
+    """The canonical contact of an external id or a uuid, also of one merged away."""
+    if found := find_contact(said):
+        return found
+    try:
+        wanted = uuid.UUID(said)
+    except ValueError:
+        return None
+    contact = Contact.objects.select_related("canonical").filter(uuid=wanted).first()
+    return (contact.canonical or contact) if contact else None
 
 
 @transaction.atomic

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from django.urls import reverse
 from django.utils import timezone
 
 from crm.events.words import describe_properties
-from crm.models import Contact, Event
+from crm.models import Contact, Event, Merge
 from crm.ports.timeline import Entry, Panel, timeline_providers
 
 PAGE_SIZE = 30
@@ -68,6 +69,8 @@ def shorten(text: str) -> str:
 def read_panels(contact: Contact) -> list[Panel]:
     """What is known beside the timeline: ours first, then the other apps'."""
     panels = [read_device_panel(contact), read_identifier_panel(contact)]
+    merges = read_merge_panel(contact)
+    panels += [merges] if merges.rows else []
     for provider in timeline_providers():
         panels += provider.panels(contact.pk)
     return panels
@@ -92,3 +95,17 @@ def read_identifier_panel(contact: Contact) -> Panel:
         tuple((row.get_kind_display(), shorten(row.value), "") for row in rows),
         "Nothing leads to this contact.",
     )
+
+
+def read_merge_panel(contact: Contact) -> Panel:
+    """Who became this contact, with the page that can undo it."""
+    taken = Merge.objects.standing().filter(target=contact).newest_first()[:MAX_ROWS]
+    rows = [
+        (
+            row.source.display_name,
+            f"{row.made_at:%d %b %Y}",
+            reverse("admin:crm_merge_change", args=[row.pk]),
+        )
+        for row in taken
+    ]
+    return Panel("Merged into this contact", tuple(rows))

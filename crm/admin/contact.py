@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -10,10 +11,14 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import URLPattern, path
 from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from crm.admin.base import BigTableAdmin, StrictJSONField, cut_cell
+from crm.admin.contact_merge import do_merge, show_merge
+from crm.admin.merge import RIGHT
 from crm.models import Contact
 from crm.profiles import diff_traits, edit_contact, find_contact, save_profile
 from crm.timeline import read_panels, read_timeline
@@ -63,6 +68,22 @@ class ContactAdmin(BigTableAdmin):
         "Contacts come by themselves with the first identify or track call of your "
         "apps, or one at a time here."
     )
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path(
+                "<int:pk>/merge/",
+                view(require_safe(partial(show_merge, self))),
+                name="crm_contact_merge",
+            ),
+            path(
+                "<int:pk>/merge/now/",
+                view(require_POST(do_merge)),
+                name="crm_contact_merge_now",
+            ),
+            *super().get_urls(),
+        ]
 
     @admin.display(description="Name")
     def shown_name(self, contact: Contact) -> str:
@@ -134,6 +155,7 @@ class ContactAdmin(BigTableAdmin):
             return redirect("admin:crm_contact_change", contact.canonical_id)
         timeline = read_timeline(contact, before=read_moment(request))
         context = {"contact": contact, "timeline": timeline}
+        context["may_merge"] = request.user.has_perm(RIGHT)
         if request.htmx:  # type: ignore[attr-defined]
             return render(request, "crm/_timeline.html", context)
         context["panels"] = read_panels(contact)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 from django.http import Http404
@@ -17,7 +16,7 @@ from crm.api.actors import name_actor
 from crm.api.pagination import EventPagination
 from crm.bell import ring_bell
 from crm.models import Contact, Device, Event
-from crm.profiles import edit_contact, find_contact, save_profile
+from crm.profiles import edit_contact, find_anybody, save_profile
 
 
 class DeviceOutput(serializers.ModelSerializer):
@@ -108,20 +107,10 @@ class ContactViewSet(viewsets.GenericViewSet):
         )
 
     def get_object(self) -> Contact:
-        said = self.kwargs["pk"]
-        contact = find_contact(said) or self.find_by_uuid(said)
+        contact = find_anybody(self.kwargs["pk"])
         if contact is None or contact.erased_at:
             raise Http404
         return contact
-
-    def find_by_uuid(self, said: str) -> Contact | None:
-        """The canonical contact of a uuid, also of one that was merged away."""
-        try:
-            wanted = uuid.UUID(said)
-        except ValueError:
-            return None
-        contact = Contact.objects.filter(uuid=wanted).first()
-        return (contact.canonical or contact) if contact else None
 
     @extend_schema(parameters=FIND_BY, responses=ContactOutput(many=True))
     def list(self, request: Request) -> Response:

@@ -11,6 +11,7 @@ from crm.api import (
     contacts,
     devices,
     health,
+    merges,
     posthog,
     products,
     segment_v1,
@@ -22,6 +23,7 @@ router = SimpleRouter()
 router.register("contacts", contacts.ContactViewSet, basename="contact")
 router.register("devices", devices.DeviceViewSet, basename="device")
 router.register("catalogs", catalogs.CatalogViewSet, basename="catalog")
+router.register("merges", merges.MergeViewSet, basename="merge")
 router.register("products", products.ProductViewSet, basename="product")
 
 urlpatterns = [
@@ -39,6 +41,11 @@ urlpatterns = [
     ),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(), name="api-docs"),
+    path(
+        "api/contacts/<str:contact>/merge/",
+        merges.ContactMergeView.as_view(),
+        name="contact-merge",
+    ),
     path("api/", include(router.urls)),
     path("api/catalogs/<slug:slug>/items/", catalogs.CatalogItemsView.as_view()),
     path(

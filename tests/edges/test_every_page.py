@@ -16,6 +16,7 @@ from playwright.sync_api import ConsoleMessage, Page, sync_playwright
 
 from tests.edges.site import list_models, name_list
 from tests.edges.world import World, forget_log, make_world
+from tests.factories import make_contact
 
 pytestmark = [
     pytest.mark.slow,
@@ -77,6 +78,9 @@ def list_pages(world: World) -> list[str]:
             pages += [f"{own}/{deed}/" for deed in ("change", "delete")]
     campaign = f"/admin/notifications/campaign/{world.campaign.pk}"
     pages += [f"{campaign}/{part}/" for part in ("preview", "check", "report")]
+    contact = f"/admin/crm/contact/{world.contact.pk}/merge/"
+    other = make_contact("double 2", traits={"name": LONG})
+    pages += [contact, f"{contact}?q=double&other={other.pk}"]
     people = f"/admin/segments/segment/{world.segment.pk}/people/"
     pages += [people, f"{people}?contact={world.contact.uuid}", f"{people}?contact=x"]
     return pages

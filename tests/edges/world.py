@@ -16,6 +16,7 @@ from django_celery_beat.models import (
     PeriodicTask,
 )
 
+from crm.events.merge import merge_contacts
 from crm.models import Brand, Contact, EventName, PendingEvent
 from crm.models.audit import record_audit
 from notifications.campaigns.compose import Definition, Text, save_campaign
@@ -177,6 +178,10 @@ def make_rules(text: str, *, staff: User, contact: Contact, topic: Topic) -> Non
     PeriodicTask.objects.create(name="a tick", task="x", interval=schedule)
     record_audit(actor=staff, action="edited", on=contact, changes={"note": text})
     Brand.objects.create(name=text[:100], slug="second")
+    double = make_contact(f"double {text}", traits={"name": text})
+    merge_contacts(
+        source_id=double.pk, target_id=contact.pk, actor=staff, reason=text[:200]
+    )
 
 
 def forget_log(settings: Any, path: Path) -> None:

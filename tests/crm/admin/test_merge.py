@@ -75,6 +75,72 @@ def test_a_refused_undo_says_why(merge: Merge, admin_client: Client) -> None:
     assert merge.undone_at is None
 
 
+def test_staff_choose_look_and_confirm(pair: tuple[Contact, Contact]) -> None:
+    gone, stayed = pair
+    client = log_in(role="Sales")
+    page = f"/admin/crm/contact/{stayed.pk}/merge/"
+    assert page in client.get(page.replace("merge", "change")).content.decode()
+    found = client.get(page, {"q": "ada"})
+    assert [one.pk for one in found.context["people"]] == [gone.pk]
+    shown = client.get(page, {"q": "ada", "other": gone.pk})
+    assert (shown.context["goes"], shown.context["stays"]) == (gone, stayed)
+    moving = [("identifiers", 1), ("devices", 1), ("events", 1)]
+    assert shown.context["moving"] == moving
+    swapped = client.get(page, {"other": gone.pk, "swap": "1"}).context
+    assert (swapped["goes"], swapped["stays"]) == (stayed, gone)
+    said = {"goes": gone.pk, "stays": stayed.pk, "reason": "same phone"}
+    answer = client.post(f"{page}now/", said, follow=True)
+    made = Merge.objects.get()
+    assert (made.source, made.target, made.made_by) == (gone, stayed, "clerk")
+    assert made.reason == "same phone"
+    content = answer.content.decode()
+    assert "was merged into ada." in content
+    assert "Merged into this contact" in content
+    assert f"/admin/crm/merge/{made.pk}/change/" in content
+    old = client.get(f"/admin/crm/contact/{gone.pk}/change/")
+    assert old["Location"] == f"/admin/crm/contact/{stayed.pk}/change/"
+
+
+@pytest.mark.parametrize(
+    ("_case", "goes", "stays"),
+    [
+        ("nobody", "999999", "{stayed}"),
+        ("no number", "x", "{stayed}"),
+        ("too long", "9" * 30, "{stayed}"),
+        ("another page's people", "{gone}", "{other}"),
+        ("the same", "{stayed}", "{stayed}"),
+        ("left out", "", ""),
+    ],
+)
+def test_a_wrong_pair_is_refused_and_nothing_changes(
+    _case: str,
+    goes: str,
+    stays: str,
+    pair: tuple[Contact, Contact],
+    admin_client: Client,
+) -> None:
+    gone, stayed = pair
+    ids = {"gone": gone.pk, "stayed": stayed.pk, "other": make_contact().pk}
+    said = {"goes": goes.format(**ids), "stays": stays.format(**ids)}
+    page = f"/admin/crm/contact/{stayed.pk}/merge/"
+    answer = admin_client.post(f"{page}now/", said)
+    assert answer["Location"] == page
+    assert not Merge.objects.exists()
+    for query in ("?other=x", "?other=" + "9" * 40, f"?other={stayed.pk}", "?q=%00"):
+        assert admin_client.get(page + query).status_code in (200, 400)
+
+
+def test_merging_needs_the_right(pair: tuple[Contact, Contact]) -> None:
+    gone, stayed = pair
+    client = log_in("view_contact", "change_contact", "view_merge")
+    page = f"/admin/crm/contact/{stayed.pk}/merge/"
+    assert page not in client.get(page.replace("merge", "change")).content.decode()
+    said = {"goes": gone.pk, "stays": stayed.pk}
+    assert client.get(page).status_code == 403
+    assert client.post(f"{page}now/", said).status_code == 403
+    assert not Merge.objects.exists()
+
+
 def test_undoing_needs_the_right(merge: Merge) -> None:
     client = log_in("view_merge", "view_contact", "change_contact")
     page = client.get(f"/admin/crm/merge/{merge.pk}/change/").content.decode()
