@@ -4,10 +4,15 @@
 
 A database of its own (`apropos_bench_ingest`, on the server of DATABASE_URL), two
 granian workers, 100 events a request, 4 connections; every event is new, has its
-own message id, and 10 of them share a contact. Then the rows that arrived are
-written into the same table, emptied, by one COPY over one connection: as Python
-rows (`copy_per_s`, what `ingest_x_copy` is told against) and as bytes encoded
-before (`raw_copy_per_s`). The client shares the machine's cores.
+own message id, and 10 of them share a contact. The client shares the machine's cores.
+
+Then, in the same run, the yardsticks:
+
+- `copy_per_s`: the rows that arrived, as Python rows, by one COPY over one connection
+  into the same table, emptied; `raw_copy_per_s`: as bytes encoded before
+- `copy_batch_per_s`: the same rows by a COPY and a commit for each 100 of them: what
+  a server that answers each request when its events are safe can come near to
+- `drf_per_s`: the same requests to `plain_drf.py` on the same server, half as many
 """
 
 from __future__ import annotations
@@ -21,8 +26,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -99,6 +105,10 @@ def run_manage(environment: dict[str, str], *arguments: str) -> str:
     return done.stdout
 
 
+EMPTY_ALL = (
+    "TRUNCATE crm_event, crm_pendingevent, crm_messagekey, crm_identifier, crm_contact "
+    "CASCADE"
+)
 PREPARE = (
     "from crm.tasks import maintain; maintain(); "
     "from crm.models.partitions import ensure_partitions; "
@@ -108,21 +118,26 @@ PREPARE = (
 
 
 @contextmanager
-def web_server(environment: dict[str, str]) -> Iterator[int]:
+def web_server(
+    environment: dict[str, str], target: str = "crm.wsgi:application"
+) -> Iterator[int]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     granian = str(Path(sys.executable).with_name("granian"))
     command = [granian, "--interface", "wsgi", "--no-ws", "--port", str(port)]
     command += ["--workers", str(WORKERS), "--blocking-threads", "2"]
-    command += ["--log-level", "error", "crm.wsgi:application"]
+    command += ["--log-level", "error", target]
     server = subprocess.Popen(command, cwd=ROOT, env=environment)
     try:
         wait_for_port(port)
         yield port
     finally:
         server.terminate()
-        server.wait(20)
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            server.kill()
 
 
 def wait_for_port(port: int) -> None:
@@ -142,10 +157,14 @@ def post_all(port: int, key: str, bodies: list[bytes]) -> list[float]:
     waiting = iter(bodies)
     lock = threading.Lock()
     latencies: list[float] = []
+    refusals: list[str] = []
 
     def work() -> None:
         client = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        headers = {"Authorization": f"Bearer {key}"}
+        headers = {
+            "Authorization": f"Bearer {key}",
+            "Content-Type": "application/json",
+        }
         while True:
             with lock:
                 body = next(waiting, None)
@@ -156,19 +175,32 @@ def post_all(port: int, key: str, bodies: list[bytes]) -> list[float]:
             answer = json.loads(client.getresponse().read())
             latencies.append(time.perf_counter() - begun_s)
             if answer.get("accepted") != BATCH:
-                raise SystemExit(f"refused: {answer}")
+                refusals.append(str(answer))
+                return
 
     threads = [threading.Thread(target=work) for _ in range(CONNECTIONS)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    if refusals:
+        raise SystemExit(f"refused: {refusals[0]}")
     return latencies
 
 
-def time_copies(url: str) -> tuple[int, float, float]:
-    """The rows that arrived, copied back into the emptied table by one COPY each:
-    as Python rows, and as the bytes that the server itself gave out."""
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """Seconds that COPY takes for the rows that arrived."""
+
+    rows: int
+    rows_s: float
+    batches_s: float
+    raw_s: float
+
+
+def time_copies(url: str) -> Copies:
+    """The rows that arrived, copied back into the emptied table: as Python rows, at
+    once and a hundred a commit, and as the bytes that the server itself gave out."""
     with psycopg.connect(url, autocommit=True) as connection:
         query = f"SELECT {COLUMNS} FROM crm_event ORDER BY received_at, id"
         rows = connection.execute(
@@ -179,29 +211,55 @@ def time_copies(url: str) -> tuple[int, float, float]:
         with connection.cursor().copy(f"COPY ({query}) TO STDOUT (FORMAT binary)") as c:
             blocks = list(c)
         load = f"COPY crm_event ({COLUMNS}) FROM STDIN"
-        rows_s = time_copy(connection, load, lambda copy: write_rows(copy, rows))
-        raw_s = time_copy(
-            connection,
-            f"{load} (FORMAT binary)",
-            lambda copy: [copy.write(block) for block in blocks],
+        return Copies(
+            rows=len(rows),
+            rows_s=time_copy(connection, load, [rows]),
+            batches_s=time_copy(
+                connection,
+                load,
+                [rows[at : at + BATCH] for at in range(0, len(rows), BATCH)],
+            ),
+            raw_s=time_raw_copy(connection, f"{load} (FORMAT binary)", blocks),
         )
-    return len(rows), rows_s, raw_s
 
 
-def write_rows(copy: psycopg.Copy, rows: list[tuple[object, ...]]) -> None:
-    for row in rows:
-        copy.write_row(row)
+def empty_table(connection: psycopg.Connection) -> None:
+    connection.execute("TRUNCATE crm_event")
+    connection.execute("CHECKPOINT")
 
 
 def time_copy(
-    connection: psycopg.Connection, load: str, write: Callable[[psycopg.Copy], object]
+    connection: psycopg.Connection, load: str, parts: list[list[tuple[object, ...]]]
 ) -> float:
-    connection.execute("TRUNCATE crm_event")
-    connection.execute("CHECKPOINT")
+    """Each part by a COPY and a commit of its own."""
+    empty_table(connection)
+    begun_s = time.perf_counter()
+    for rows in parts:
+        with connection.cursor().copy(load) as copy:
+            for row in rows:
+                copy.write_row(row)
+    return time.perf_counter() - begun_s
+
+
+def time_raw_copy(
+    connection: psycopg.Connection, load: str, blocks: list[bytes]
+) -> float:
+    empty_table(connection)
     begun_s = time.perf_counter()
     with connection.cursor().copy(load) as copy:
-        write(copy)
+        for block in blocks:
+            copy.write(block)
     return time.perf_counter() - begun_s
+
+
+def time_requests(
+    environment: dict[str, str], key: str, bodies: list[bytes], target: str
+) -> tuple[float, list[float]]:
+    """Seconds that all the requests took, and each of them, sorted."""
+    with web_server(environment, target) as port:
+        begun_s = time.perf_counter()
+        latencies = sorted(post_all(port, key, bodies))
+        return time.perf_counter() - begun_s, latencies
 
 
 def measure_ingest(count: int) -> dict[str, float]:
@@ -215,25 +273,34 @@ def measure_ingest(count: int) -> dict[str, float]:
             "SECRET_KEY": "bench-only",
             "ENCRYPTION_KEY": "YmVuY2hiZW5jaGJlbmNoYmVuY2hiZW5jaGJlbmNoYmU=",
             "LOG_LEVEL": "ERROR",
+            "PYTHONPATH": str(Path(__file__).resolve().parent),
         }
         run_manage(environment, "migrate", "--verbosity", "0")
         run_manage(environment, "shell", "--no-imports", "-c", PREPARE)
         said = run_manage(environment, "create_api_key", "--scope", "track")
         key = said.split()[-1]
         bodies = make_bodies(count)
-        with web_server(environment) as port:
-            begun_s = time.perf_counter()
-            latencies = sorted(post_all(port, key, bodies))
-            took_s = time.perf_counter() - begun_s
-        rows, copy_s, raw_copy_s = time_copies(url)
-    if rows != count:
-        raise SystemExit(f"{count} events were sent, {rows} arrived")
+        took_s, latencies = time_requests(
+            environment, key, bodies, "crm.wsgi:application"
+        )
+        copies = time_copies(url)
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(EMPTY_ALL)
+        plain_s, _ = time_requests(
+            environment, key, bodies[: len(bodies) // 2], "plain_drf:application"
+        )
+    if copies.rows != count:
+        raise SystemExit(f"{count} events were sent, {copies.rows} arrived")
     return {
         "events": count,
         "ingest_per_s": round(count / took_s),
-        "copy_per_s": round(count / copy_s),
-        "raw_copy_per_s": round(count / raw_copy_s),
-        "ingest_x_copy": round(copy_s / took_s, 3),
+        "copy_per_s": round(count / copies.rows_s),
+        "copy_batch_per_s": round(count / copies.batches_s),
+        "raw_copy_per_s": round(count / copies.raw_s),
+        "drf_per_s": round(count / 2 / plain_s),
+        "ingest_x_copy": round(copies.rows_s / took_s, 3),
+        "ingest_x_copy_batch": round(copies.batches_s / took_s, 3),
+        "ingest_x_drf": round(plain_s * 2 / took_s, 2),
         "request_p50_ms": round(latencies[len(latencies) // 2] * 1e3, 1),
         "request_p99_ms": round(latencies[len(latencies) * 99 // 100] * 1e3, 1),
     }

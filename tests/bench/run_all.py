@@ -44,6 +44,8 @@ class Line:
 LINES = (
     Line("ingest", "ingest_per_s", "events/s through `/v1/batch`"),
     Line("ingest", "ingest_x_copy", "the same against one COPY of the rows", 0.4, 0.8),
+    Line("ingest", "ingest_x_copy_batch", "against a COPY and commit for each 100"),
+    Line("ingest", "ingest_x_drf", "against a plain DRF view", 2.5, 4),
     Line("ingest", "request_p99_ms", "p99 of such a request of 100, ms"),
     Line("process", "process_per_s", "events/s processed, 1 process", 2_000, 5_000),
     Line("segments", "refresh_worst_s", "worst refresh of S1–S8, s", 4, 2, True, True),
