@@ -312,6 +312,7 @@ TRIGGER_MAX_AGE_S = read_positive("TRIGGER_MAX_AGE_S", 24 * 3600)
 # here, because crm knows nothing downstream.
 INGEST_BELL_TASK = "notifications.tasks.process_events"
 TICK_BELL_TASK = "notifications.tasks.tick"
+CATALOG_BELL_TASK = "crm.tasks.announce_changes"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 
 # --- Delivery ---
@@ -334,6 +335,8 @@ SENDER_RATE_PER_MIN = read_positive("SENDER_RATE_PER_MIN", 300_000)
 # --- Catalogs ---
 # A price that falls by less of the last one, in percent, concerns nobody.
 PRICE_DROP_MIN_PCT = read_positive("PRICE_DROP_MIN_PCT", 5)
+# Whoever viewed or saved an item within these days is told of its changes.
+CATALOG_INTEREST_DAYS = read_positive("CATALOG_INTEREST_DAYS", 30)
 
 # --- Consent ---
 # A link to the preference page opens it this long; one-click stays longer,
@@ -399,6 +402,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     },
     "build segments": {
         "task": "segments.tasks.refresh_segments",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
+    "announce catalog changes": {
+        "task": "crm.tasks.announce_changes",
         "schedule": 60.0,
         "options": {"expires": 60},
     },

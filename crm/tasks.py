@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
+import time
+
 from celery import shared_task
+from django.conf import settings
 from django.utils import timezone
 
+from crm.bell import ring
+from crm.catalog.announce import announce_next, forget_changes
 from crm.events.retention import forget_messages, prepare_months
 from crm.events.unmerge import forget_journals
+
+# A task ends well before the broker would think it lost.
+BUDGET_S = 40.0
 
 
 @shared_task(name="crm.tasks.maintain")
 def maintain() -> None:
-    """Hourly: partitions kept ahead, old message keys and journals forgotten."""
+    """Hourly: partitions kept ahead, old message keys, journals and
+    prices forgotten."""
     now = timezone.now()
     prepare_months(now=now)
     forget_messages(now=now)
     forget_journals(now=now)
+    forget_changes(now=now)
+
+
+@shared_task(name="crm.tasks.announce_changes", soft_time_limit=110, time_limit=120)
+def announce_changes() -> None:
+    """Tell of what changed in catalogs; ring for the events, and for what is left."""
+    ends, told = time.monotonic() + BUDGET_S, 0
+    while not (piece := announce_next()).is_done:
+        told += piece.events
+        if time.monotonic() >= ends:
+            ring(settings.CATALOG_BELL_TASK)
+            break
+    if told:
+        ring(settings.INGEST_BELL_TASK)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -15,6 +16,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from crm.admin.base import BigTableAdmin, StrictJSONField
+from crm.bell import ring_on_commit
 from crm.catalog.fields import FieldRefused
 from crm.catalog.items import archive_items, check_item, save_item
 from crm.catalog.rows import COLUMNS
@@ -130,6 +132,7 @@ class CatalogItemAdmin(BigTableAdmin):
             at=timezone.now(),
         )
         obj.pk = saved.pk
+        ring_on_commit(settings.CATALOG_BELL_TASK)
 
     @admin.action(description="Archive", permissions=["change"])
     def archive(self, request: HttpRequest, queryset: QuerySet[CatalogItem]) -> None:

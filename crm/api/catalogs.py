@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.conf import settings
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, extend_schema
@@ -14,6 +15,7 @@ from rest_framework.response import Response
 
 from crm.api.actors import name_actor
 from crm.api.pagination import CodePagination, KeysetPagination
+from crm.bell import ring_on_commit
 from crm.catalog.catalogs import save_catalog
 from crm.catalog.fields import TYPES, FieldRefused
 from crm.catalog.items import Saved, archive_items, save_items
@@ -244,6 +246,8 @@ class CatalogItemsView(generics.GenericAPIView):
             at=timezone.now(),
             partial=partial,
         )
+        if saved.is_news:
+            ring_on_commit(settings.CATALOG_BELL_TASK)
         return Response(describe_saved(saved))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, viewsets
@@ -12,6 +13,7 @@ from rest_framework.response import Response
 
 from crm.api.pagination import CodePagination
 from crm.api.parsers import BodyFault
+from crm.bell import ring_on_commit
 from crm.catalog.products import FIELDS, save_products
 from crm.events.limits import BodyRefused
 from crm.models import CatalogItem, Product
@@ -77,4 +79,6 @@ class ProductViewSet(viewsets.GenericViewSet):
             )
         except BodyRefused as refused:
             raise BodyFault(refused) from refused
+        if saved.is_news:
+            ring_on_commit(settings.CATALOG_BELL_TASK)
         return Response({"saved": saved.saved})
