@@ -106,6 +106,7 @@ class CrmHolder:
                 {"platform": d.platform, "token": f"…{d.address[-6:]}", "name": d.name}
                 for d in contact.devices.all()
             ],
+            "merges": list_merges(contact_id),
             "events": [
                 {
                     "name": event.name,
@@ -140,6 +141,19 @@ class CrmHolder:
             updated_at=now,
         )
         return counts
+
+
+def list_merges(contact_id: int) -> list[dict[str, Any]]:
+    """Whom this contact became, and who became it."""
+    return [
+        {
+            "from": str(row.source.uuid),
+            "into": str(row.target.uuid),
+            "at": row.made_at.isoformat(),
+            "undone_at": row.undone_at.isoformat() if row.undone_at else None,
+        }
+        for row in Merge.objects.of_contact(contact_id)
+    ]
 
 
 @transaction.atomic

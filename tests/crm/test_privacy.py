@@ -28,7 +28,10 @@ def test_the_export_tells_all_and_no_token_whole() -> None:
     contact = make_contact("u1", email="a@b.co", traits={"plan": "pro"})
     make_device(contact, token="secret-token-123456")
     make_event(contact, properties={"sku": "a1"})
+    double = make_contact("u1-old")
+    merge_contacts(source_id=double.pk, target_id=contact.pk, actor="test")
     told = json.dumps(CrmHolder().export(contact.pk))
+    assert str(double.uuid) in told
     for marker in ("u1", "a@b.co", "pro", "a1", "Order Completed", "123456"):
         assert marker in told
     assert "secret-token" not in told
