@@ -5,6 +5,7 @@ ENV PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     APROPOS_NO_BOOTSTRAP=1 \
     STATIC_ROOT=/srv/static \
+    WEB_THREADS=4 \
     DATA_DIR=/srv/data
 
 RUN useradd --create-home --uid 10001 apropos \
@@ -23,6 +24,5 @@ RUN DEBUG=0 DATABASE_URL=postgres://build@localhost/build \
     python manage.py collectstatic --noinput
 
 EXPOSE 8000
-CMD ["granian", "--interface", "wsgi", "--no-ws", "--host", "0.0.0.0", "--port", "8000", \
-     "--workers", "2", "--blocking-threads", "4", "--respawn-failed-workers", \
-     "crm.wsgi:application"]
+CMD ["granian", "--interface", "asginl", "--no-ws", "--host", "0.0.0.0", "--port", "8000", \
+     "--workers", "2", "--respawn-failed-workers", "crm.asgi:application"]

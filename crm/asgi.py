@@ -1,11 +1,27 @@
-"""The web application for servers that speak ASGI; ours is WSGI (crm.wsgi)."""
+"""The web application, served by granian, or by any other server that speaks ASGI."""
 
 from __future__ import annotations
 
 import os
 
-from django.core.asgi import get_asgi_application
+from django.conf import settings
+from django.core.wsgi import get_wsgi_application
+
+from crm.server.bridge import WholeRequests
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "crm.settings")
 
-application = get_asgi_application()
+
+def find_limit(path: str) -> int:
+    """Files come through the admin alone."""
+    if path.startswith("/admin/"):
+        return settings.UPLOAD_MAX_BYTES
+    return settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+
+
+application = WholeRequests(
+    application=get_wsgi_application(),
+    threads=settings.WEB_THREADS,
+    wait_s=settings.BODY_WAIT_S,
+    find_limit=find_limit,
+)

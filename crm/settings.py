@@ -139,6 +139,16 @@ WSGI_APPLICATION = "crm.wsgi.application"
 ASGI_APPLICATION = "crm.asgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+# --- Web server ---
+# Requests that are worked on at once, per process of the web server.
+WEB_THREADS = read_positive("WEB_THREADS", 2)
+# A body that is not there after so long, and a second more for each 16 kB that came,
+# ends with 408.
+BODY_WAIT_S = read_positive("BODY_WAIT_S", 10)
+# The largest body of a page of the admin; elsewhere it is 2.5 MB, and for events the
+# limit of a batch.
+UPLOAD_MAX_BYTES = read_positive("UPLOAD_MAX_BYTES", 104_857_600)
+
 # --- Database and broker ---
 DATA_DIR = Path(env.str("DATA_DIR", str(BASE_DIR / "var")))
 LOG_DIR = DATA_DIR / "log"

@@ -23,21 +23,25 @@ def find_free_port() -> int:
 
 
 @contextmanager
-def run_server(*, threads: int = 2, options: Sequence[str] = ()) -> Iterator[int]:
+def run_server(
+    *, threads: int = 2, options: Sequence[str] = (), **environment: str
+) -> Iterator[int]:
     """One worker of granian; yields its port once it accepts connections.
 
     The test that uses it needs `django_db(transaction=True)`: another process sees
-    committed rows only. `options` are granian's own, for TLS.
+    committed rows only. `options` are granian's own, for TLS; the rest is environment.
     """
     port = find_free_port()
-    arguments = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
-    arguments += ["--blocking-threads", str(threads), "--no-ws", *options]
+    arguments = ["--interface", "asginl", "--host", "127.0.0.1", "--port", str(port)]
+    arguments += ["--no-ws", *options]
     server = subprocess.Popen(
-        [sys.executable, "-m", "granian", *arguments, "crm.wsgi:application"],
+        [sys.executable, "-m", "granian", *arguments, "crm.asgi:application"],
         cwd=ROOT,
         env={
             **os.environ,
             "APROPOS_NO_BOOTSTRAP": "1",
+            "WEB_THREADS": str(threads),
+            **environment,
             "DATABASE_NAME": str(connection.settings_dict["NAME"]),
         },
         stdout=subprocess.DEVNULL,

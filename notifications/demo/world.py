@@ -64,17 +64,15 @@ class World:
             [
                 "granian",
                 "--interface",
-                "wsgi",
+                "asginl",
                 "--host",
                 "127.0.0.1",
                 "--port",
                 str(port),
                 "--workers",
                 "1",
-                "--blocking-threads",
-                "2",
                 "--no-ws",
-                "crm.wsgi:application",
+                "crm.asgi:application",
             ],
         )
         wait_for_port(port)

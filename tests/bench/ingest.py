@@ -105,6 +105,11 @@ def run_manage(environment: dict[str, str], *arguments: str) -> str:
     return done.stdout
 
 
+OURS = ("--interface", "asginl", "crm.asgi:application")
+PLAIN_DRF = (
+    *("--interface", "wsgi", "--blocking-threads", "2"),
+    "plain_drf:application",
+)
 EMPTY_ALL = (
     "TRUNCATE crm_event, crm_pendingevent, crm_messagekey, crm_identifier, crm_contact "
     "CASCADE"
@@ -119,15 +124,14 @@ PREPARE = (
 
 @contextmanager
 def web_server(
-    environment: dict[str, str], target: str = "crm.wsgi:application"
+    environment: dict[str, str], target: tuple[str, ...] = OURS
 ) -> Iterator[int]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     granian = str(Path(sys.executable).with_name("granian"))
-    command = [granian, "--interface", "wsgi", "--no-ws", "--port", str(port)]
-    command += ["--workers", str(WORKERS), "--blocking-threads", "2"]
-    command += ["--log-level", "error", target]
+    command = [granian, "--no-ws", "--port", str(port), "--workers", str(WORKERS)]
+    command += ["--log-level", "error", *target]
     server = subprocess.Popen(command, cwd=ROOT, env=environment)
     try:
         wait_for_port(port)
@@ -253,7 +257,7 @@ def time_raw_copy(
 
 
 def time_requests(
-    environment: dict[str, str], key: str, bodies: list[bytes], target: str
+    environment: dict[str, str], key: str, bodies: list[bytes], target: tuple[str, ...]
 ) -> tuple[float, list[float]]:
     """Seconds that all the requests took, and each of them, sorted."""
     with web_server(environment, target) as port:
@@ -280,14 +284,12 @@ def measure_ingest(count: int) -> dict[str, float]:
         said = run_manage(environment, "create_api_key", "--scope", "track")
         key = said.split()[-1]
         bodies = make_bodies(count)
-        took_s, latencies = time_requests(
-            environment, key, bodies, "crm.wsgi:application"
-        )
+        took_s, latencies = time_requests(environment, key, bodies, OURS)
         copies = time_copies(url)
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(EMPTY_ALL)
         plain_s, _ = time_requests(
-            environment, key, bodies[: len(bodies) // 2], "plain_drf:application"
+            environment, key, bodies[: len(bodies) // 2], PLAIN_DRF
         )
     if copies.rows != count:
         raise SystemExit(f"{count} events were sent, {copies.rows} arrived")

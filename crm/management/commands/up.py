@@ -258,12 +258,11 @@ def build_tls_child(host: str, tls: Tls) -> dict[str, Any]:
     return {
         "name": "web-tls",
         "command": [
-            *(sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws"),
-            *("--host", host, "--port", str(tls.port)),
+            *(sys.executable, "-m", "granian", "--interface", "asginl", "--no-ws"),
+            *("--host", host, "--port", str(tls.port), "--workers", "1"),
             *("--ssl-certificate", str(tls.files.certificate)),
             *("--ssl-keyfile", str(tls.files.key), "--ssl-protocol-min", "tls1.2"),
-            *("--workers", "1", "--blocking-threads", "2"),
-            *("--respawn-failed-workers", "crm.wsgi:application"),
+            *("--respawn-failed-workers", "crm.asgi:application"),
         ],
         "environment": {},
         "log": str(Path(settings.LOG_DIR) / "web-tls.log"),
@@ -276,10 +275,9 @@ def list_children(*, host: str, port: int, sandbox_port: int) -> list[dict[str, 
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     commands = {
         "web": [
-            *("granian", "--interface", "wsgi", "--no-ws"),
-            *("--host", host, "--port", str(port)),
-            *("--workers", str(WEB_WORKERS), "--blocking-threads", "2"),
-            *("--respawn-failed-workers", "crm.wsgi:application"),
+            *("granian", "--interface", "asginl", "--no-ws"),
+            *("--host", host, "--port", str(port), "--workers", str(WEB_WORKERS)),
+            *("--respawn-failed-workers", "crm.asgi:application"),
         ],
         "worker": [
             *(*celery, "worker", "--loglevel", "INFO", *quiet),

@@ -1,0 +1,129 @@
+"""The WSGI application behind an ASGI server: body first, thread then.
+
+Our code is WSGI, since Django's own ASGI costs several times as much per event. A WSGI
+server however spends a thread on each request whose body is still on its way, and a
+few clients that send half of one stop it. Here bodies are read on the event loop, and
+only a whole request gets one of the few threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from crm.server.body import (
+    BodyFault,
+    ClientGone,
+    Receive,
+    discard_body,
+    find_length,
+    read_body,
+)
+from crm.server.environ import build_environ
+
+Scope = Mapping[str, Any]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Application = Callable[..., Iterable[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+
+@dataclass(slots=True)
+class WholeRequests:
+    """ASGI application. `find_limit` says how many bytes a path may be sent."""
+
+    application: Application
+    threads: int
+    wait_s: float
+    find_limit: Callable[[str], int]
+    pool: ThreadPoolExecutor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pool = ThreadPoolExecutor(self.threads, thread_name_prefix="web")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise ValueError(f"only HTTP is served, not {scope['type']}")
+        try:
+            answer = await self.answer_request(scope, receive)
+        except BodyFault as fault:
+            if fault.status == 413:
+                await discard_body(receive, wait_s=self.wait_s)
+            answer = build_refusal(fault)
+        except ClientGone:
+            return
+        await send(
+            {
+                "type": "http.response.start",
+                "status": answer.status,
+                "headers": answer.headers,
+            }
+        )
+        await send({"type": "http.response.body", "body": answer.body})
+
+    async def answer_request(self, scope: Scope, receive: Receive) -> Answer:
+        limit = self.find_limit(scope["path"])
+        if find_length(dict(scope["headers"]), limit) is None:
+            environ = build_environ(scope, io.BytesIO())
+            return await self.run(environ)
+        with await read_body(receive, limit=limit, wait_s=self.wait_s) as body:
+            return await self.run(build_environ(scope, body))
+
+    async def run(self, environ: dict[str, Any]) -> Answer:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            self.pool, call_application, self.application, environ
+        )
+
+
+def call_application(application: Application, environ: dict[str, Any]) -> Answer:
+    """In a thread of the pool. The answer is built whole, so that a client that reads
+    slowly holds memory, no thread; nothing of ours streams without end."""
+    begun: list[tuple[str, list[tuple[str, str]]]] = []
+
+    def start_response(
+        status: str, headers: list[tuple[str, str]], exc_info: Any = None
+    ) -> Callable[[bytes], None]:
+        begun[:] = [(status, headers)]
+        return _refuse_write
+
+    chunks = application(environ, start_response)
+    try:
+        body = b"".join(chunks)
+    finally:
+        getattr(chunks, "close", lambda: None)()
+    status, headers = begun[0]
+    return Answer(int(status[:3]), [_encode(*pair) for pair in headers], body)
+
+
+def _refuse_write(data: bytes) -> None:
+    raise NotImplementedError("no application of ours writes before it answers")
+
+
+def _encode(name: str, value: str) -> tuple[bytes, bytes]:
+    return name.lower().encode("latin-1"), value.encode("latin-1")
+
+
+def build_refusal(fault: BodyFault) -> Answer:
+    """In the API's error shape, which also a person can read. The connection ends:
+    what is left of the body would be taken for the next request."""
+    message = str(fault)
+    said = {"code": fault.code, "path": "", "message": message, "detail": message}
+    body = json.dumps(said).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"connection", b"close"),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+    return Answer(fault.status, headers, body)
