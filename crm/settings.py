@@ -323,6 +323,7 @@ TRIGGER_MAX_AGE_S = read_positive("TRIGGER_MAX_AGE_S", 24 * 3600)
 INGEST_BELL_TASK = "notifications.tasks.process_events"
 TICK_BELL_TASK = "notifications.tasks.tick"
 CATALOG_BELL_TASK = "crm.tasks.announce_changes"
+FEED_BELL_TASK = "crm.tasks.fetch_feeds"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 
 # --- Delivery ---
@@ -347,6 +348,9 @@ SENDER_RATE_PER_MIN = read_positive("SENDER_RATE_PER_MIN", 300_000)
 PRICE_DROP_MIN_PCT = read_positive("PRICE_DROP_MIN_PCT", 5)
 # Whoever viewed or saved an item within these days is told of its changes.
 CATALOG_INTEREST_DAYS = read_positive("CATALOG_INTEREST_DAYS", 30)
+
+# Feeds may be asked of this machine too: for tests and development alone.
+EGRESS_ALLOW_LOOPBACK = env.bool("EGRESS_ALLOW_LOOPBACK", False)
 
 # --- Consent ---
 # A link to the preference page opens it this long; one-click stays longer,
@@ -417,6 +421,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     },
     "announce catalog changes": {
         "task": "crm.tasks.announce_changes",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
+    "fetch feeds": {
+        "task": "crm.tasks.fetch_feeds",
         "schedule": 60.0,
         "options": {"expires": 60},
     },

@@ -10,6 +10,8 @@ from django.utils import timezone
 
 from crm.bell import ring
 from crm.catalog.announce import announce_next, forget_changes
+from crm.catalog.feeds import fetch_next
+from crm.clock import read_clock
 from crm.events.retention import forget_messages, prepare_months
 from crm.events.unmerge import forget_journals
 
@@ -39,3 +41,16 @@ def announce_changes() -> None:
             break
     if told:
         ring(settings.INGEST_BELL_TASK)
+
+
+@shared_task(name="crm.tasks.fetch_feeds", soft_time_limit=110, time_limit=120)
+def fetch_feeds() -> None:
+    """Ask the feeds that are due; ring for what they brought, and for what is left."""
+    ends, has_news = time.monotonic() + BUDGET_S, False
+    while (saved := fetch_next(at=read_clock())) is not None:
+        has_news = has_news or saved.is_news
+        if time.monotonic() >= ends:
+            ring(settings.FEED_BELL_TASK)
+            break
+    if has_news:
+        ring(settings.CATALOG_BELL_TASK)

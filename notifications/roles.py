@@ -26,7 +26,7 @@ def _codes(app: str, models: str, verbs: str = "view") -> set[str]:
 
 
 SEE_PEOPLE = _codes(
-    "crm", "contact device event eventname catalog catalogitem brand merge"
+    "crm", "contact device event eventname catalog catalogitem feed brand merge"
 )
 SEE_CONSENT = _codes(
     "preferences", "preferencecenter topic subscription consentrecord suppression"
@@ -61,7 +61,7 @@ ROLES: Final[dict[str, set[str]]] = {
     | SCHEDULES
     | _codes("segments", "segment", "add change delete")
     | _codes("notifications", "campaign template", "add change")
-    | _codes("crm", "catalog catalogitem", "add change")
+    | _codes("crm", "catalog catalogitem feed", "add change")
     | _codes("notifications", "alert", "change")
     | {"notifications.launch_campaign", "notifications.send_test"},
     "Support": SEE_PEOPLE

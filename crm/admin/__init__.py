@@ -9,6 +9,7 @@ from crm.admin import (  # noqa: F401
     contact,
     device,
     event,
+    feed,
     merge,
     pending_event,
 )

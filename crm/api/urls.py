@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.routers import SimpleRouter
 
 from crm.api import (
+    catalog_webhook,
     catalogs,
     contacts,
     devices,
@@ -39,6 +40,7 @@ urlpatterns = [
         for name in POSTHOG_PATHS
         for slash in ("/", "")
     ),
+    path("v1/catalogs/<slug:slug>/webhook", catalog_webhook.receive_call),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(), name="api-docs"),
     path(

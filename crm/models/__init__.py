@@ -10,6 +10,7 @@ from crm.models.catalog import Catalog, CatalogChange, CatalogItem
 from crm.models.contact import Contact, Identifier
 from crm.models.device import Device
 from crm.models.event import Event, EventName, MessageKey, PendingEvent
+from crm.models.feed import Feed
 from crm.models.merge import Merge, MergeJournal
 from crm.models.product import Product
 
@@ -24,6 +25,7 @@ __all__ = [
     "Device",
     "Event",
     "EventName",
+    "Feed",
     "Identifier",
     "Merge",
     "MergeJournal",

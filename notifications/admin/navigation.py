@@ -34,6 +34,7 @@ SECTIONS = (
         (
             ("Items", "sell", "crm_catalogitem"),
             ("Catalogs", "shelves", "crm_catalog"),
+            ("Feeds", "rss_feed", "crm_feed"),
         ),
     ),
     (

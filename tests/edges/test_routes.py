@@ -55,6 +55,8 @@ TABLE: dict[str, dict[str, str]] = {
     "/v1/track": INGEST,
     # The signed word in the body is the key.
     "/v1/push/<delivery_id>/events": {"POST": EVERYBODY},
+    # Its signature is the key, and nobody here has the secret.
+    "/v1/catalogs/<slug>/webhook": {"POST": ""},
     "/api/v1/customers/<identifier>": dict.fromkeys(("PUT", "DELETE"), TRACKERS),
     "/api/v1/customers/<identifier>/events": INGEST,
     "/api/v1/customers/<identifier>/devices": {"PUT": TRACKERS},

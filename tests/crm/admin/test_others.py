@@ -36,6 +36,7 @@ MODELS = (
     "pendingevent",
     "catalog",
     "catalogitem",
+    "feed",
 )
 
 
