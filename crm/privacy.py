@@ -17,6 +17,7 @@ from django.utils import timezone
 from crm.models import (
     Contact,
     Device,
+    DuplicateSuspect,
     Event,
     Identifier,
     Merge,
@@ -37,6 +38,7 @@ class CrmHolder:
         "crm.event",
         "crm.pendingevent",
         "crm.merge",
+        "crm.duplicatesuspect",
     )
 
     def merge(self, *, source_id: int, target_id: int) -> Mapping[str, Any]:
@@ -53,6 +55,8 @@ class CrmHolder:
         devices.update(contact=target_id)
         followers.update(canonical=target_id)
         PendingEvent.objects.filter(**source).update(contact=target_id)
+        # What still looks alike is found again, by the survivor or after an undo.
+        DuplicateSuspect.objects.of_contact(source_id).delete()
         for model in (Identifier, Event):
             rows = model._default_manager.filter(**source)
             rows.update(contact=target_id, origin_id=origin)
@@ -126,6 +130,7 @@ class CrmHolder:
             "crm.device": Device.objects.filter(**of_contact).delete()[0],
             "crm.identifier": Identifier.objects.filter(**of_contact).delete()[0],
         }
+        DuplicateSuspect.objects.of_contact(contact_id).delete()
         MergeJournal.objects.of_contact(contact_id).delete()
         Merge.objects.of_contact(contact_id).update(reason="")
         now = timezone.now()

@@ -429,6 +429,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 60.0,
         "options": {"expires": 60},
     },
+    "count events": {
+        "task": "crm.tasks.count_events",
+        "schedule": 600.0,
+        "options": {"expires": 300},
+    },
     "maintain": {
         "task": "crm.tasks.maintain",
         "schedule": 3600.0,

@@ -14,6 +14,9 @@ from crm.catalog.feeds import fetch_next
 from crm.clock import read_clock
 from crm.events.retention import forget_messages, prepare_months
 from crm.events.unmerge import forget_journals
+from crm.quality.counting import count_due_days
+from crm.quality.duplicates import find_duplicates
+from crm.quality.retention import forget_findings
 
 # A task ends well before the broker would think it lost.
 BUDGET_S = 40.0
@@ -21,13 +24,14 @@ BUDGET_S = 40.0
 
 @shared_task(name="crm.tasks.maintain")
 def maintain() -> None:
-    """Hourly: partitions kept ahead, old message keys, journals and
-    prices forgotten."""
+    """Hourly: partitions kept ahead, what is old forgotten, duplicates looked for."""
     now = timezone.now()
     prepare_months(now=now)
     forget_messages(now=now)
     forget_journals(now=now)
     forget_changes(now=now)
+    forget_findings(now=now)
+    find_duplicates()
 
 
 @shared_task(name="crm.tasks.announce_changes", soft_time_limit=110, time_limit=120)
@@ -54,3 +58,9 @@ def fetch_feeds() -> None:
             break
     if has_news:
         ring(settings.CATALOG_BELL_TASK)
+
+
+@shared_task(name="crm.tasks.count_events", soft_time_limit=110, time_limit=120)
+def count_events() -> None:
+    """Every ten minutes: the days whose events are due to be counted."""
+    count_due_days(now=timezone.now(), budget_s=20)

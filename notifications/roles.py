@@ -26,7 +26,8 @@ def _codes(app: str, models: str, verbs: str = "view") -> set[str]:
 
 
 SEE_PEOPLE = _codes(
-    "crm", "contact device event eventname catalog catalogitem feed brand merge"
+    "crm",
+    "contact device event eventday eventname catalog catalogitem feed brand merge",
 )
 SEE_CONSENT = _codes(
     "preferences", "preferencecenter topic subscription consentrecord suppression"

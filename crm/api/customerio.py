@@ -17,12 +17,14 @@ from crm.api.customerio_wire import (
     parse_merge,
     read_token,
 )
-from crm.api.foreign import Request
+from crm.api.foreign import SOURCE, Request
 from crm.bell import ring_bell
 from crm.events.addresses import find_people
+from crm.events.envelope import reject_item
 from crm.events.limits import Fault
 from crm.events.naming import read_address, read_email
 from crm.events.operations import Deletion, DeviceGone, Operation
+from crm.quality.rejections import note_rejections
 from crm.track import Done, apply_entities, apply_operations
 
 
@@ -77,7 +79,10 @@ def receive_batch(request: Request) -> Any:
     """POST /api/v2/batch: what could not be done is listed, by its place."""
     parsed, faults = parse_batch(request.body, request.at, request.limits)
     done = apply_entities(parsed, at=request.at, actor=request.actor)
-    return finish(done, sorted([*faults, *done.refused.items()], key=lambda f: f[0]))
+    refused = sorted([*faults, *done.refused.items()], key=lambda f: f[0])
+    lost = [reject_item(index, fault) for index, fault in refused]
+    note_rejections(lost, source=SOURCE, body=request.body, at=request.at)
+    return finish(done, refused)
 
 
 def do_all(request: Request, operations: Sequence[Operation]) -> Any:

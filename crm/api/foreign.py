@@ -19,9 +19,13 @@ from django.views.decorators.csrf import csrf_exempt
 from crm.api.auth import find_api_key
 from crm.api.errors import build_error
 from crm.api.segment_v1 import UNKNOWN_KEY, answer, read_body, read_limits
+from crm.events.envelope import reject_item
 from crm.events.limits import BodyRefused, Fault, Limits, parse_json
 from crm.models import ApiKey
+from crm.quality.rejections import note_rejections
 
+# The wires that open here are Customer.io's.
+SOURCE = "customerio"
 NO_SCOPE = Fault("permission_denied", "This key does not have the right for this.")
 
 
@@ -66,6 +70,7 @@ def open_route(
     @csrf_exempt
     def view(request: HttpRequest, **named: str) -> HttpResponse:
         handler = handlers.get((request.method or "").lower())
+        call: Request | None = None
         try:
             if handler is None:
                 fault = Fault("method_not_allowed", "Not this method.")
@@ -73,6 +78,8 @@ def open_route(
             call = authorise(request, scope)
             return answer(200, handler(call, **named))
         except BodyRefused as refused:
+            if call is not None and scope == ApiKey.Scope.TRACK:
+                note_refusal(call, refused)
             response = answer_refusal(refused)
             if refused.status == 405:
                 response["Allow"] = ", ".join(sorted(handlers)).upper()
@@ -95,6 +102,13 @@ def authorise(request: HttpRequest, scope: str) -> Request:
         query=request.GET.dict(),
         headers=request.headers,
     )
+
+
+def note_refusal(call: Request, refused: BodyRefused) -> None:
+    """What was sent was wrong; a person who is unknown (404) is no bad data."""
+    if refused.status in (400, 413):
+        lost = [reject_item(0, refused.fault)]
+        note_rejections(lost, source=SOURCE, body=call.body, at=call.at)
 
 
 def answer_refusal(refused: BodyRefused) -> HttpResponse:

@@ -19,11 +19,12 @@ from django.views.decorators.csrf import csrf_exempt
 from crm.api.auth import find_api_key
 from crm.api.errors import build_error
 from crm.bell import ring_bell
-from crm.events.envelope import Rejection
+from crm.events.envelope import Rejection, reject_item
 from crm.events.ingest import IngestResult, record_events
 from crm.events.limits import BodyRefused, Fault, Limits, unpack_body
 from crm.events.schema import Item, parse_batch, parse_single
 from crm.models import ApiKey
+from crm.quality.rejections import note_rejections
 
 SOURCE = "segment"
 UNKNOWN_KEY = Fault("authentication_failed", "Unknown or revoked API key.")
@@ -78,7 +79,15 @@ def answer_call(
     if header and key is None:
         return answer_fault(401, UNKNOWN_KEY)
     body = read_body(request)
-    items, rejected, body_key = view(body)
+    at = timezone.now()
+    try:
+        items, rejected, body_key = view(body)
+    except BodyRefused as refused:
+        # Only of those who have a key: nobody else fills our tables.
+        if key is not None:
+            lost = [reject_item(0, refused.fault)]
+            note_rejections(lost, source=source, body=body, at=at)
+        raise
     key = key or find_api_key("", body_key)
     if key is None:
         return answer_fault(401, UNKNOWN_KEY)
@@ -87,6 +96,7 @@ def answer_call(
     result = record_events(items, received_at=timezone.now(), source=source)
     if result.accepted:
         ring_bell()
+    note_rejections(rejected, source=source, body=body, at=at)
     return answer(200, describe_result(result, rejected))
 
 

@@ -13,6 +13,13 @@ from crm.models.event import Event, EventName, MessageKey, PendingEvent
 from crm.models.feed import Feed
 from crm.models.merge import Merge, MergeJournal
 from crm.models.product import Product
+from crm.models.quality import (
+    CountedDay,
+    DuplicateSuspect,
+    EventDay,
+    PropertyKind,
+    RejectedItem,
+)
 
 __all__ = [
     "ApiKey",
@@ -22,8 +29,11 @@ __all__ = [
     "CatalogChange",
     "CatalogItem",
     "Contact",
+    "CountedDay",
     "Device",
+    "DuplicateSuspect",
     "Event",
+    "EventDay",
     "EventName",
     "Feed",
     "Identifier",
@@ -32,4 +42,6 @@ __all__ = [
     "MessageKey",
     "PendingEvent",
     "Product",
+    "PropertyKind",
+    "RejectedItem",
 ]

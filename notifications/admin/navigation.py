@@ -27,6 +27,7 @@ SECTIONS = (
             ("Events", "bolt", "crm_event"),
             ("Devices", "smartphone", "crm_device"),
             ("Merges", "merge", "crm_merge"),
+            ("Data quality", "fact_check", "crm_eventday"),
         ),
     ),
     (

@@ -15,6 +15,10 @@ from tests.architecture.source import APPS
 # Shown on the page of what they belong to, or machinery with nothing to read.
 NOT_IN_ADMIN = {
     "crm.CatalogChange": "on the item's page",
+    "crm.CountedDay": "on the data quality page",
+    "crm.DuplicateSuspect": "on the data quality page",
+    "crm.PropertyKind": "on the data quality page",
+    "crm.RejectedItem": "on the data quality page",
     "crm.Product": "items of the catalog of products",
     "crm.Identifier": "on the contact's page",
     "crm.MergeJournal": "what an undo on the merge's page needs",

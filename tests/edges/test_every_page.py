@@ -14,6 +14,7 @@ import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import ConsoleMessage, Page, sync_playwright
 
+from crm.admin.quality import PARTS
 from tests.edges.site import list_models, name_list
 from tests.edges.world import World, forget_log, make_world
 from tests.factories import make_contact
@@ -76,6 +77,8 @@ def list_pages(world: World) -> list[str]:
         if row is not None:
             own = f"{address}{quote(str(row.pk), safe='')}"
             pages += [f"{own}/{deed}/" for deed in ("change", "delete")]
+    quality = "/admin/crm/eventday/?part="
+    pages += [f"{quality}{part}" for part in PARTS]
     campaign = f"/admin/notifications/campaign/{world.campaign.pk}"
     pages += [f"{campaign}/{part}/" for part in ("preview", "check", "report")]
     contact = f"/admin/crm/contact/{world.contact.pk}/merge/"

@@ -17,7 +17,16 @@ from django_celery_beat.models import (
 )
 
 from crm.events.merge import merge_contacts
-from crm.models import Brand, Contact, EventName, PendingEvent
+from crm.models import (
+    Brand,
+    Contact,
+    CountedDay,
+    EventDay,
+    EventName,
+    PendingEvent,
+    PropertyKind,
+    RejectedItem,
+)
 from crm.models.audit import record_audit
 from notifications.campaigns.compose import Definition, Text, save_campaign
 from notifications.models import (
@@ -94,6 +103,7 @@ def make_known(text: str) -> Contact:
         occurred_at=timezone.now() - timedelta(hours=1),
     )
     EventName.objects.create(name=text[:200], properties=[text[:100]])
+    make_findings(text)
     make_product("sku-1", name=text, attributes={"color": text})
     make_api_key("read")
     PendingEvent.objects.create(
@@ -105,6 +115,25 @@ def make_known(text: str) -> Contact:
         last_error=text,
     )
     return contact
+
+
+def make_findings(text: str) -> None:
+    """What the data quality page tells: a count, two kinds, a refusal."""
+    today, name = timezone.now().date(), text[:200]
+    day = CountedDay.objects.create(counted_on=today - timedelta(days=1), events=1)
+    EventDay.objects.create(
+        counted_on=day.counted_on, name=name, source="test", library=text[:64], events=1
+    )
+    for kind in ("text", "number"):
+        PropertyKind.objects.create(name=name, property=text[:200], kind=kind)
+    RejectedItem.objects.create(
+        seen_on=today,
+        source="test",
+        code="required",
+        path=text[:200],
+        message=text[:300],
+        sample=text[:600],
+    )
 
 
 def build_rule(text: str) -> dict[str, Any]:
