@@ -8,6 +8,7 @@ in rows, and each row is taken once.
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -24,7 +25,7 @@ from notifications.campaigns.triggers import (
 )
 from notifications.delivery.expire import expire_overdue
 from notifications.delivery.sweep import sweep_leases
-from segments.membership import Change, touch_contacts
+from segments.membership import Change, touch_contacts, touch_performers
 
 BATCH = 500
 LEASE_S = 60
@@ -152,15 +153,12 @@ def _touch_segments(rows: Sequence[PendingEvent]) -> list[Change]:
     """
     at = read_clock()
     profiles = {row.contact_id for row in rows if row.name.startswith("$")}
-    events = [row for row in rows if row.contact_id not in profiles]
+    did: dict[str, set[int]] = defaultdict(set)
+    for row in rows:
+        if row.contact_id not in profiles:
+            did[row.name].add(row.contact_id)
     changes = touch_contacts(profiles, at=at) if profiles else []
-    if events:
-        changes += touch_contacts(
-            {row.contact_id for row in events},
-            at=at,
-            event_names={row.name for row in events},
-        )
-    return changes
+    return changes + touch_performers(did, at=at)
 
 
 def _quarantine_repeaters(ids: Sequence[int]) -> None:

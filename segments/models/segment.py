@@ -183,5 +183,10 @@ class SegmentVersion(models.Model):
         except RuleError as error:
             raise ValidationError({"rule": str(error)}, code=error.code) from error
 
+    def pick_mentioned(self, names: Iterable[str]) -> list[str]:
+        """Those event names that can move its answer."""
+        known = set(self.event_names)
+        return [name for name in names if name in known or ANY_EVENT in known]
+
     def parsed(self) -> Rule:
         return parse_rule(self.rule)

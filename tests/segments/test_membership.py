@@ -70,6 +70,44 @@ def test_an_event_moves_its_contact_and_nobody_else(old: Contact) -> None:
 
 
 @pytest.mark.django_db
+def test_each_segment_looks_only_at_those_who_did_what_it_mentions(
+    old: Contact,
+) -> None:
+    other = make_contact(known_since=AT - 90 * DAY)
+    opened = make_segment(OPENED)
+    anything = make_segment(
+        {"type": "attribute", "field": "last_active_at", "op": "exists"}, "Active"
+    )
+    membership.touch_contacts([old.pk, other.pk], at=AT)
+    for contact in (old, other):
+        make_event(contact, "app_open", occurred_at=AT)
+        Contact.objects.filter(pk=contact.pk).update(last_active_at=AT)
+    did = {"app_open": {old.pk}, "Viewed": {other.pk}}
+    changes = membership.touch_performers(did, at=AT)
+    # The other one opened the app too, but nobody said so yet.
+    assert list_members(opened) == {old.pk}
+    assert list_members(anything) == {old.pk, other.pk}
+    assert len(changes) == 3
+    assert list_moves(opened) == [(old.pk, "entered", AT, "after “app_open”")]
+    [*_, (_, _, _, reason)] = list_moves(anything)
+    assert reason == "after “Viewed”, “app_open”"
+
+
+@pytest.mark.django_db
+def test_a_stranger_who_performed_is_judged_by_every_segment(old: Contact) -> None:
+    old.traits = {"plan": "pro"}
+    old.save()
+    segment = make_segment(OPENED)
+    Membership.objects.all().delete()
+    pro = save_segment(name="Pro", rule={"version": 1, "root": PRO}, actor="test")
+    Segment.objects.filter(pk=pro.pk).update(state="live")
+    membership.touch_performers({"Viewed": {old.pk}}, at=AT)
+    assert list_members(pro) == {old.pk}
+    assert list_members(segment) == set()
+    assert membership.touch_performers({}, at=AT) == []
+
+
+@pytest.mark.django_db
 def test_events_nobody_mentions_cost_no_look(
     old: Contact, django_assert_num_queries: Any
 ) -> None:
