@@ -10,8 +10,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from crm.events.commerce import LINE_KEYS, read_product_code
 from notifications.content.errors import RenderError
 
-# A product by its code, or None; asked for at most MAX_LOOKUPS codes a message.
-ProductLoader = Callable[[str], Mapping[str, Any] | None]
+# An item by catalog and code, or None; asked for at most MAX_LOOKUPS items a message.
+ItemLoader = Callable[[str, str], Mapping[str, Any] | None]
+# The catalog that is meant where an event names none.
+PRODUCTS = "products"
 
 MAX_LOOKUPS = 10
 
@@ -34,7 +36,7 @@ def build_context(
     now: dt.datetime,
     event: Mapping[str, Any] | None = None,
     campaign: Mapping[str, Any] | None = None,
-    products: ProductLoader | None = None,
+    items: ItemLoader | None = None,
     product_code: str | None = None,
     brand: Mapping[str, Any] | None = None,
     journey: Mapping[str, Any] | None = None,
@@ -43,7 +45,8 @@ def build_context(
     """The roots of a template; absent ones are missing values, not empty objects.
 
     `customer` holds columns and `traits`, `event` a name and `properties`; `last_items`
-    are the newest first. `product` is named by `product_code`, else by the event.
+    are the newest first. `product`, and `item`, which is the same, is the one that
+    `product_code` names, else the event: of the catalog that it names, or `products`.
     """
     zone = _find_zone(customer.get("timezone"), (brand or {}).get("timezone"))
     context: dict[str, Any] = {
@@ -55,18 +58,28 @@ def build_context(
     given = {"campaign": campaign, "brand": brand, "journey": journey}
     given |= {"event": told, "trigger": told}
     context |= {name: values for name, values in given.items() if values is not None}
-    if products is not None:
-        code = product_code or find_product_code((told or {}).get("properties", {}))
-        context |= _build_shelf(products, code)
+    if items is not None:
+        about = (told or {}).get("properties", {})
+        key = (PRODUCTS, product_code) if product_code else find_item(about)
+        context |= _build_shelf(items, key)
     return context
 
 
-def _build_shelf(products: ProductLoader, code: str | None) -> dict[str, Any]:
-    catalog = Catalog(products)
-    shelf: dict[str, Any] = {"catalog": {"products": catalog}}
-    if code:
-        shelf["product"] = CatalogProduct(catalog, code)
+def _build_shelf(items: ItemLoader, key: tuple[str, str] | None) -> dict[str, Any]:
+    shelves = Shelves(items)
+    shelf: dict[str, Any] = {"catalog": shelves}
+    if key is not None:
+        shelf["product"] = shelf["item"] = ShelvedItem(shelves, *key)
     return shelf
+
+
+def find_item(properties: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Catalog and code of the item that an event is about."""
+    code = find_product_code(properties)
+    if code is None:
+        return None
+    slug = properties.get("catalog")
+    return slug if isinstance(slug, str) and slug else PRODUCTS, code
 
 
 def find_product_code(properties: Mapping[str, Any]) -> str | None:
@@ -80,27 +93,27 @@ def find_product_code(properties: Mapping[str, Any]) -> str | None:
     return None
 
 
-class Catalog(Mapping[str, Any]):
-    """`catalog.products["code"]`, each code loaded once a message."""
+class Shelves(Mapping[str, Any]):
+    """`catalog.<slug>["code"]`, each item loaded once a message."""
 
-    def __init__(self, load: ProductLoader) -> None:
+    def __init__(self, load: ItemLoader) -> None:
         self._load = load
-        self._loaded: dict[str, Mapping[str, Any] | None] = {}
+        self._loaded: dict[tuple[str, str], Mapping[str, Any] | None] = {}
 
-    def __getitem__(self, key: object) -> Mapping[str, Any]:
-        code = str(key)
-        if code not in self._loaded:
+    def __getitem__(self, slug: object) -> Shelf:
+        return Shelf(self, str(slug))
+
+    def find(self, slug: str, code: str) -> Mapping[str, Any] | None:
+        key = (slug, code)
+        if key not in self._loaded:
             if len(self._loaded) >= MAX_LOOKUPS:
                 raise RenderError(
                     "template_error", f"more than {MAX_LOOKUPS} catalog look-ups"
                 )
-            self._loaded[code] = self._load(code)
-        product = self._loaded[code]
-        if product is None:
-            raise KeyError(code)
-        return product
+            self._loaded[key] = self._load(slug, code)
+        return self._loaded[key]
 
-    # A catalog is looked up in, never listed.
+    # Catalogs are looked up in, never listed.
     def __iter__(self) -> Iterator[str]:
         return iter(())
 
@@ -108,21 +121,41 @@ class Catalog(Mapping[str, Any]):
         return 0
 
 
-class CatalogProduct(Mapping[str, Any]):
-    """One product, loaded when its first value is asked for."""
+class Shelf(Mapping[str, Any]):
+    """One catalog, by the codes of its items."""
 
-    def __init__(self, catalog: Catalog, code: str) -> None:
-        self.code = code
-        self._catalog = catalog
+    def __init__(self, shelves: Shelves, slug: str) -> None:
+        self._shelves = shelves
+        self._slug = slug
 
-    def __getitem__(self, key: str) -> Any:
-        return self._catalog[self.code][key]
+    def __getitem__(self, key: object) -> Mapping[str, Any]:
+        item = self._shelves.find(self._slug, str(key))
+        if item is None:
+            raise KeyError(key)
+        return item
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._catalog[self.code])
+        return iter(())
 
     def __len__(self) -> int:
-        return len(self._catalog[self.code])
+        return 0
+
+
+class ShelvedItem(Mapping[str, Any]):
+    """One item, loaded when its first value is asked for."""
+
+    def __init__(self, shelves: Shelves, slug: str, code: str) -> None:
+        self.key = (slug, code)
+        self._shelf = shelves[slug]
+
+    def __getitem__(self, key: str) -> Any:
+        return self._shelf[self.key[1]][key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._shelf[self.key[1]])
+
+    def __len__(self) -> int:
+        return len(self._shelf[self.key[1]])
 
 
 def _flatten_event(event: Mapping[str, Any]) -> dict[str, Any]:

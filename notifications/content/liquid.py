@@ -40,6 +40,7 @@ KNOWN_ROOTS = frozenset(
         "catalog",
         "customer",
         "event",
+        "item",
         "journey",
         "last_items",
         "now",

@@ -19,7 +19,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from notifications.content.context import MAX_LOOKUPS, Catalog, CatalogProduct
+from notifications.content.context import MAX_LOOKUPS, ShelvedItem, Shelves
 from notifications.content.errors import Problem, RenderError
 from notifications.content.render import (
     DEFAULT_LIMITS,
@@ -90,7 +90,8 @@ def _converse(
         answer = reader.read_line(deadline - time.monotonic())
         if answer is None or "need" not in answer:
             return answer
-        message = {"product": _find_product(context, str(answer["need"]))}
+        slug, code = answer["need"]
+        message = {"item": _find_item(context, str(slug), str(code))}
     return None
 
 
@@ -104,17 +105,10 @@ def _send_line(child: subprocess.Popen[bytes], message: Mapping[str, object]) ->
     return True
 
 
-def _find_product(context: Mapping[str, object], code: str) -> object:
-    catalog = _find_catalog(context)
-    if catalog is None or code not in catalog:
-        return None
-    return dict(catalog[code])
-
-
-def _find_catalog(context: Mapping[str, object]) -> Catalog | None:
-    shelf = context.get("catalog")
-    found = shelf.get("products") if isinstance(shelf, Mapping) else None
-    return found if isinstance(found, Catalog) else None
+def _find_item(context: Mapping[str, object], slug: str, code: str) -> object:
+    shelves = context.get("catalog")
+    found = shelves.find(slug, code) if isinstance(shelves, Shelves) else None
+    return None if found is None else dict(found)
 
 
 class _LineReader:
@@ -144,11 +138,11 @@ class _LineReader:
 
 def _encode(value: object) -> Any:
     """What JSON cannot say, tagged so that the child gets the same kind back."""
-    if isinstance(value, CatalogProduct):
-        return {"$product": value.code}
+    if isinstance(value, ShelvedItem):
+        return {"$item": value.key}
+    if isinstance(value, Shelves):
+        return {"$catalog": True}
     if isinstance(value, Mapping):
-        if isinstance(value.get("products"), Catalog):
-            return {"$catalog": True}
         # Names with a dollar are ours; no template can name them with a dot anyway.
         return {
             str(key): _encode(item)

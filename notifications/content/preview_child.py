@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from notifications.content.context import Catalog, CatalogProduct
+from notifications.content.context import ShelvedItem, Shelves
 from notifications.content.errors import Problem, RenderAborted, RenderError
 from notifications.content.preview import CPU_S, MEMORY_BYTES, describe_error
 from notifications.content.render import (
@@ -27,7 +27,7 @@ from notifications.content.render import (
 
 
 def run_preview() -> None:
-    """Read a request, answer one line, asking for products in between."""
+    """Read a request, answer one line, asking for items in between."""
     _say({"ready": True})
     request = json.loads(sys.stdin.readline())
     context = _decode_context(request["context"])
@@ -73,9 +73,9 @@ def _say(message: Mapping[str, object]) -> None:
     sys.stdout.flush()
 
 
-def _ask_product(code: str) -> Mapping[str, Any] | None:
-    _say({"need": code})
-    answer = json.loads(sys.stdin.readline())["product"]
+def _ask_item(slug: str, code: str) -> Mapping[str, Any] | None:
+    _say({"need": [slug, code]})
+    answer = json.loads(sys.stdin.readline())["item"]
     return None if answer is None else dict(_decode(answer))
 
 
@@ -85,13 +85,13 @@ def _decode_content(raw: dict[str, Any]) -> PushContent:
 
 
 def _decode_context(raw: Mapping[str, Any]) -> dict[str, Any]:
-    catalog = Catalog(_ask_product)
+    shelves = Shelves(_ask_item)
     context: dict[str, Any] = {}
     for name, value in raw.items():
         if isinstance(value, dict) and "$catalog" in value:
-            context[name] = {"products": catalog}
-        elif isinstance(value, dict) and "$product" in value:
-            context[name] = CatalogProduct(catalog, value["$product"])
+            context[name] = shelves
+        elif isinstance(value, dict) and "$item" in value:
+            context[name] = ShelvedItem(shelves, *value["$item"])
         else:
             context[name] = _decode(value)
     return context

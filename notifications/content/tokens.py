@@ -6,7 +6,7 @@ import re
 
 # Roots that a token may name; any other name is a trait of the contact.
 TOKEN_ROOTS = frozenset(
-    {"customer", "event", "campaign", "product", "journey", "brand", "trigger"}
+    {"customer", "event", "campaign", "product", "item", "journey", "brand", "trigger"}
 )
 
 _LIQUID = re.compile(

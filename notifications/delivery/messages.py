@@ -15,10 +15,10 @@ from typing import Any
 from django.conf import settings
 from django.utils.text import slugify
 
-from crm.models import Contact, Device, Event, Product
+from crm.models import Contact, Device, Event
 from notifications.channels.base import Button as PushButton
 from notifications.channels.base import OutgoingPush
-from notifications.content.context import build_context, find_product_code
+from notifications.content.context import ItemLoader, build_context, find_item
 from notifications.content.errors import RenderAborted, RenderError
 from notifications.content.locales import choose_locale
 from notifications.content.render import (
@@ -30,6 +30,7 @@ from notifications.content.render import (
 )
 from notifications.delivery.report_token import sign_report
 from notifications.delivery.route import Route
+from notifications.delivery.shelf import ItemWanted, Key, Shelf
 from notifications.models import CampaignVersion, Delivery, Sender, TemplateContent
 
 # Lines of an order that a message is likely to name.
@@ -63,10 +64,22 @@ def render_deliveries(
     """The text, or the reason why there is none, of each delivery with a device."""
     routed = [row for row in deliveries if routes[row.pk].devices]
     sources = _Sources(routed)
-    return {
-        row.pk: _render_one(row, routes[row.pk], sender=sender, sources=sources, at=at)
-        for row in routed
-    }
+    done: dict[uuid.UUID, Rendered | Unrendered] = {}
+    waiting: Sequence[Delivery] = routed
+    # Each turn reads what the one before lacked, so that it ends: a message may look
+    # up so many items and no more.
+    while waiting:
+        lacking: list[Delivery] = []
+        for row in waiting:
+            try:
+                done[row.pk] = _render_one(
+                    row, routes[row.pk], sender=sender, sources=sources, at=at
+                )
+            except ItemWanted:
+                lacking.append(row)
+        sources.shelf.read_wanted()
+        waiting = lacking
+    return done
 
 
 def _render_one(
@@ -174,7 +187,9 @@ def build_contexts(
     """What the templates of these rows would see; three queries."""
     sources = _Sources(deliveries)
     return [
-        sources.context_for(row, row.contact, sender=sender, at=at)
+        sources.context_for(
+            row, row.contact, sender=sender, at=at, items=sources.shelf.load
+        )
         for row in deliveries
     ]
 
@@ -186,21 +201,26 @@ class _Sources:
         self._events = _read_trigger_events(deliveries)
         self._said = [row.said_by_api.data for row in deliveries if row.said_by_api]
         self._orders = _read_last_orders(deliveries)
-        self._products = _read_products(self._list_likely_codes())
+        self.shelf = Shelf(self._list_likely_items())
 
-    def _list_likely_codes(self) -> set[str]:
-        """What these messages are about: their events' product, their last order.
+    def _list_likely_items(self) -> set[Key]:
+        """What these messages are about: their events' item, their last order.
 
-        Only a first guess, so that a batch asks the catalog once; a template that
-        names another code still finds it.
+        Only a first guess, so that most batches ask the catalogs once.
         """
         lines = [line for lines in self._orders.values() for line in lines[:NEAR_LINES]]
         about = [event.properties for event in self._events.values()] + self._said
-        codes = (find_product_code(facts) for facts in [*about, *lines])
-        return {code for code in codes if code}
+        keys = (find_item(facts) for facts in [*about, *lines])
+        return {key for key in keys if key}
 
     def context_for(
-        self, row: Delivery, contact: Contact, *, sender: Sender, at: datetime
+        self,
+        row: Delivery,
+        contact: Contact,
+        *,
+        sender: Sender,
+        at: datetime,
+        items: ItemLoader | None = None,
     ) -> dict[str, Any]:
         return build_context(
             customer=describe_customer(contact),
@@ -209,7 +229,7 @@ class _Sources:
                 "id": row.campaign_id,
                 "name": row.campaign.name if row.campaign else "",
             },
-            products=self.load_product,
+            items=items or self.shelf.find,
             brand={
                 "name": sender.brand.name,
                 "website": sender.brand.website,
@@ -229,11 +249,6 @@ class _Sources:
             return None
         return {"name": event.name, "properties": event.properties}
 
-    def load_product(self, code: str) -> Mapping[str, Any] | None:
-        if code not in self._products:
-            self._products |= _read_products({code})
-        return self._products[code]
-
 
 def describe_customer(contact: Contact) -> dict[str, Any]:
     """A contact as templates see one."""
@@ -245,32 +260,6 @@ def describe_customer(contact: Contact) -> dict[str, Any]:
         "locale": contact.locale,
         "timezone": contact.time_zone,
         "traits": contact.traits,
-    }
-
-
-def describe_product(product: Product) -> dict[str, Any]:
-    """A product as templates see one; its attributes never hide a column."""
-    return {
-        **product.attributes,
-        "code": product.code,
-        "name": product.name,
-        "url": product.url,
-        "image_url": product.image_url,
-        "price": product.price,
-        "was_price": product.was_price,
-        "currency": product.currency,
-        "category": product.category,
-        "stock": product.stock,
-    }
-
-
-def _read_products(codes: set[str]) -> dict[str, Mapping[str, Any] | None]:
-    """These products by code; None for a code that is not in the catalog."""
-    if not codes:
-        return {}
-    found = {row.code: row for row in Product.objects.live().coded(codes)}
-    return {
-        code: describe_product(found[code]) if code in found else None for code in codes
     }
 
 

@@ -26,8 +26,8 @@ class Shelf:
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    def __call__(self, code: str) -> Mapping[str, Any] | None:
-        self.asked.append(code)
+    def __call__(self, slug: str, code: str) -> Mapping[str, Any] | None:
+        self.asked.append(code if slug == "products" else f"{slug}/{code}")
         return None if code == "gone" else {"name": f"Boot {code}", "price": 120}
 
 
@@ -89,7 +89,7 @@ def test_absent_roots_are_missing_and_all_roots_are_known() -> None:
         now=NOW,
         event={"name": "x"},
         campaign={"name": "w"},
-        products=Shelf(),
+        items=Shelf(),
         product_code="7",
         brand={"name": "b"},
         journey={"step": "s"},
@@ -102,7 +102,7 @@ def test_absent_roots_are_missing_and_all_roots_are_known() -> None:
 def test_products_are_loaded_once_and_only_when_asked_for() -> None:
     shelf = Shelf()
     event = {"name": "Viewed", "properties": {"product_id": 7}}
-    context = build_context(customer={}, now=NOW, event=event, products=shelf)
+    context = build_context(customer={}, now=NOW, event=event, items=shelf)
     assert shelf.asked == []
 
     source = (
@@ -114,7 +114,7 @@ def test_products_are_loaded_once_and_only_when_asked_for() -> None:
 
 
 def test_a_product_that_is_gone_is_a_missing_value() -> None:
-    context = build_context(customer={}, now=NOW, products=Shelf(), product_code="gone")
+    context = build_context(customer={}, now=NOW, items=Shelf(), product_code="gone")
 
     assert render_text("{{ product.name | default: 'it' }}", context) == "it"
     with pytest.raises(RenderError) as caught:
@@ -122,9 +122,21 @@ def test_a_product_that_is_gone_is_a_missing_value() -> None:
     assert caught.value.reason == "template_missing_value"
 
 
+def test_an_item_is_of_the_catalog_that_the_event_names() -> None:
+    shelf = Shelf()
+    said = {"catalog": "news", "code": "42"}
+    event = {"name": "New Content", "properties": said}
+    context = build_context(customer={}, now=NOW, event=event, items=shelf)
+
+    source = "{{ item.name }} {{ product.name }} {{ catalog.news[event.code].name }}"
+    source += " {{ catalog['news']['gone'].name | default: '-' }}"
+    assert render_text(source, context) == "Boot 42 Boot 42 Boot 42 -"
+    assert shelf.asked == ["news/42", "news/gone"]
+
+
 def test_look_ups_are_capped() -> None:
     shelf = Shelf()
-    context = build_context(customer={}, now=NOW, products=shelf)
+    context = build_context(customer={}, now=NOW, items=shelf)
     source = "{% for n in (1..50) %}{{ catalog.products[n].name }}{% endfor %}"
 
     with pytest.raises(RenderError) as caught:
@@ -135,7 +147,7 @@ def test_look_ups_are_capped() -> None:
 
 
 def test_a_catalog_is_not_listed() -> None:
-    context = build_context(customer={}, now=NOW, products=Shelf())
+    context = build_context(customer={}, now=NOW, items=Shelf())
 
     source = "{% for p in catalog.products %}{{ p }}{% else %}none{% endfor %}"
     assert render_text(source, context) == "none"

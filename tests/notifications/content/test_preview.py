@@ -24,7 +24,7 @@ from notifications.content.render import (
 NOW = dt.datetime(2026, 1, 15, 23, 30, tzinfo=dt.UTC)
 
 
-def load_product(code: str) -> Mapping[str, Any] | None:
+def load_item(slug: str, code: str) -> Mapping[str, Any] | None:
     return (
         None if code == "gone" else {"name": f"Boot {code}", "price": Decimal("9.50")}
     )
@@ -39,7 +39,7 @@ def make_context() -> dict[str, Any]:
         },
         now=NOW,
         event={"name": "Viewed", "properties": {"product_id": "7"}},
-        products=load_product,
+        items=load_item,
         brand={"name": "Alpine"},
     )
 
@@ -47,7 +47,7 @@ def make_context() -> dict[str, Any]:
 def test_a_preview_is_what_would_be_sent() -> None:
     content = PushContent(
         title="{{ customer.first_name }} {{ now | date: '%H:%M' }} 🌬️",
-        body="{{ product.name }} {{ product.price }} {{ catalog.products['8'].name }} "
+        body="{{ product.name }} {{ item.price }} {{ catalog.products['8'].name }} "
         "{{ catalog.products['gone'].name | default: '-' }} "
         "{{ customer.born | date: '%Y' }} {{ customer.tags | join }}",
         link="myapp://p/{{ event.product_id }}",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from crm.models import Device
+from crm.models import Contact, Device
 from notifications.channels.base import AddressState, Breaker, Outcome
 from notifications.delivery.claim import claim_deliveries
 from notifications.delivery.send import send_batch, send_due
@@ -24,7 +24,14 @@ from notifications.models import (
 )
 from notifications.models import Breaker as BreakerRow
 from preferences.models import Subscription
-from tests.factories import make_contact, make_device, make_event, make_product
+from tests.factories import (
+    make_catalog,
+    make_contact,
+    make_device,
+    make_event,
+    make_item,
+    make_product,
+)
 from tests.notifications.factories import (
     LoggingChannel,
     answer_with,
@@ -321,6 +328,40 @@ def test_a_batch_asks_the_catalog_once(django_assert_max_num_queries: Any) -> No
     with django_assert_max_num_queries(45):
         send_batch(sender, channel)
     assert {push.body for push in channel.posted} == {f"Boot {n}" for n in range(10)}
+
+
+def test_look_ups_nobody_could_guess_cost_a_batch_one_query_each(
+    django_assert_max_num_queries: Any,
+) -> None:
+    news = make_catalog("news")
+    people = [make_reachable() for _ in range(10)]
+    for number, person in enumerate(people):
+        make_item(news, f"a{number}", name=f"Story {number}", category=f"b{number}")
+        make_item(news, f"b{number}", name=f"Series {number}")
+        Contact.objects.filter(pk=person.pk).update(traits={"read": f"a{number}"})
+    body = "{{ catalog.news[customer.read].name }}, "
+    body += "{{ catalog.news[catalog.news[customer.read].category].name }}"
+    plan_for(make_campaign(body=body), *people)
+    channel = LoggingChannel()
+    with django_assert_max_num_queries(45):
+        send_batch(Sender.objects.get(), channel)
+    assert {push.body for push in channel.posted} == {
+        f"Story {n}, Series {n}" for n in range(10)
+    }
+
+
+def test_an_archived_item_is_missing_for_that_message_alone() -> None:
+    archived = make_product("gone", archived_at=timezone.now())
+    make_product("here", name="Boot")
+    people = [make_reachable(), make_reachable()]
+    for person, code in zip(people, ("gone", "here"), strict=True):
+        Contact.objects.filter(pk=person.pk).update(traits={"code": code})
+    plan_for(make_campaign(body="{{ catalog.products[customer.code].name }}"), *people)
+    channel = LoggingChannel()
+    send_batch(Sender.objects.get(), channel)
+    assert [push.body for push in channel.posted] == ["Boot"]
+    assert archived.name not in str(channel.posted)
+    assert Delivery.objects.get(state="failed").reason == "template_missing_value"
 
 
 def test_a_row_that_crashed_its_worker_is_claimed_alone_and_last() -> None:
