@@ -20,6 +20,8 @@ from crm.models import (
     DuplicateSuspect,
     Event,
     Identifier,
+    ImportProblem,
+    ImportTouch,
     Merge,
     MergeJournal,
     PendingEvent,
@@ -39,6 +41,13 @@ class CrmHolder:
         "crm.pendingevent",
         "crm.merge",
         "crm.duplicatesuspect",
+        "crm.importtouch",
+    )
+    derived: Sequence[str] = (
+        "crm.identifier",
+        "crm.pendingevent",
+        "crm.importtouch",
+        "crm.duplicatesuspect",
     )
 
     def merge(self, *, source_id: int, target_id: int) -> Mapping[str, Any]:
@@ -52,6 +61,9 @@ class CrmHolder:
             "devices": list(devices.values_list("pk", flat=True)),
             "followers": list(followers.values_list("pk", flat=True)),
         }
+        touches = ImportTouch.objects.filter(**source)
+        journal["touches"] = list(touches.values_list("pk", flat=True))
+        touches.update(contact=target_id)
         devices.update(contact=target_id)
         followers.update(canonical=target_id)
         PendingEvent.objects.filter(**source).update(contact=target_id)
@@ -73,6 +85,8 @@ class CrmHolder:
             rows.update(contact=source_id)
         devices = Device.objects.filter(**target, pk__in=journal["devices"])
         devices.update(contact=source_id)
+        touches = ImportTouch.objects.filter(pk__in=journal.get("touches", []))
+        touches.filter(**target).update(contact=source_id)
         followers = Contact.objects.filter(pk__in=journal["followers"])
         followers.filter(canonical=target_id).update(canonical=source_id)
         events = Event.objects.filter(
@@ -124,6 +138,7 @@ class CrmHolder:
     def erase(self, contact_id: int) -> Mapping[str, int]:
         """Rows go; the contact's own row stays, emptied, so that reports add up."""
         of_contact = {"contact_id": contact_id}
+        forget_rows_of(contact_id)
         counts = {
             "crm.event": Event.objects.filter(**of_contact).delete()[0],
             "crm.pendingevent": PendingEvent.objects.filter(**of_contact).delete()[0],
@@ -159,6 +174,15 @@ def list_merges(contact_id: int) -> list[dict[str, Any]]:
         }
         for row in Merge.objects.of_contact(contact_id)
     ]
+
+
+def forget_rows_of(contact_id: int) -> None:
+    """What an import's undo needs of this contact, and refused rows of files that name
+    one of their identifiers."""
+    ImportTouch.objects.filter(contact=contact_id).delete()
+    values = Identifier.objects.filter(contact=contact_id)
+    rows = ImportProblem.objects.naming(list(values.values_list("value", flat=True)))
+    rows.delete()
 
 
 @transaction.atomic

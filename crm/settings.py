@@ -324,6 +324,9 @@ INGEST_BELL_TASK = "notifications.tasks.process_events"
 TICK_BELL_TASK = "notifications.tasks.tick"
 CATALOG_BELL_TASK = "crm.tasks.announce_changes"
 FEED_BELL_TASK = "crm.tasks.fetch_feeds"
+IMPORT_BELL_TASK = "crm.tasks.run_imports"
+# A file of staff's; it is kept in the database for 30 days.
+IMPORT_MAX_BYTES = read_positive("IMPORT_MAX_BYTES", 256 * 1024 * 1024)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 
 # --- Delivery ---
@@ -433,6 +436,12 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "crm.tasks.count_events",
         "schedule": 600.0,
         "options": {"expires": 300},
+    },
+    # Rung for when staff press the button; this takes up what a dead worker left.
+    "import": {
+        "task": "crm.tasks.run_imports",
+        "schedule": 60.0,
+        "options": {"expires": 60},
     },
     "maintain": {
         "task": "crm.tasks.maintain",

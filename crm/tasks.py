@@ -14,12 +14,17 @@ from crm.catalog.feeds import fetch_next
 from crm.clock import read_clock
 from crm.events.retention import forget_messages, prepare_months
 from crm.events.unmerge import forget_journals
+from crm.imports.jobs import forget_imports
+from crm.imports.run import run_imports as take_imports
 from crm.quality.counting import count_due_days
 from crm.quality.duplicates import find_duplicates
 from crm.quality.retention import forget_findings
 
 # A task ends well before the broker would think it lost.
 BUDGET_S = 40.0
+# Of one turn of an import, whose file is fetched anew for each.
+IMPORT_BUDGET_S = 300.0
+IMPORT_LIMITS_S = {"soft_time_limit": 540, "time_limit": 600}
 
 
 @shared_task(name="crm.tasks.maintain")
@@ -32,6 +37,7 @@ def maintain() -> None:
     forget_changes(now=now)
     forget_findings(now=now)
     find_duplicates()
+    forget_imports(now=now)
 
 
 @shared_task(name="crm.tasks.announce_changes", soft_time_limit=110, time_limit=120)
@@ -64,3 +70,14 @@ def fetch_feeds() -> None:
 def count_events() -> None:
     """Every ten minutes: the days whose events are due to be counted."""
     count_due_days(now=timezone.now(), budget_s=20)
+
+
+@shared_task(name="crm.tasks.run_imports", **IMPORT_LIMITS_S)
+def run_imports() -> None:
+    """Take staff's files in; ring for what they brought, and for what is left."""
+    turn = take_imports(budget_s=IMPORT_BUDGET_S)
+    if turn.took:
+        ring(settings.INGEST_BELL_TASK)
+        ring(settings.CATALOG_BELL_TASK)
+    if turn.is_more:
+        ring(settings.IMPORT_BELL_TASK)

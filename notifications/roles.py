@@ -63,6 +63,7 @@ ROLES: Final[dict[str, set[str]]] = {
     | _codes("segments", "segment", "add change delete")
     | _codes("notifications", "campaign template", "add change")
     | _codes("crm", "catalog catalogitem feed", "add change")
+    | _codes("crm", "importjob", "view add")
     | _codes("notifications", "alert", "change")
     | {"notifications.launch_campaign", "notifications.send_test"},
     "Support": SEE_PEOPLE
@@ -75,7 +76,8 @@ ROLES: Final[dict[str, set[str]]] = {
     | SEE_MESSAGES
     | _codes("crm", "contact", "add change")
     | _codes("crm", "merge", "change")
-    | _codes("crm", "catalogitem", "add change"),
+    | _codes("crm", "catalogitem", "add change")
+    | _codes("crm", "importjob", "view add"),
     "Approver": SEE_PEOPLE
     | SEE_CONSENT
     | SEE_MESSAGES

@@ -37,6 +37,7 @@ class ConsentHolder:
         "preferences.subscription",
         "preferences.suppression",
     )
+    derived: Sequence[str] = ()
 
     def merge(self, *, source_id: int, target_id: int) -> Mapping[str, Any]:
         """Suppressions move with the address; a live one that is there stays."""

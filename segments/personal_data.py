@@ -47,6 +47,8 @@ class SegmentHolder:
         "segments.contactclock",
         "segments.judgedcontact",
     )
+    # They follow from facts, by rules.
+    derived: Sequence[str] = models
 
     def merge(self, *, source_id: int, target_id: int) -> Mapping[str, Any]:
         people = {"source": source_id, "target": target_id}

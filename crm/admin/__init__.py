@@ -10,6 +10,7 @@ from crm.admin import (  # noqa: F401
     device,
     event,
     feed,
+    imports,
     merge,
     pending_event,
     quality,

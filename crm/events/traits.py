@@ -13,7 +13,7 @@ import zoneinfo
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import phonenumbers
@@ -70,7 +70,14 @@ def apply_traits(words: Sequence[TraitWord]) -> None:
         write_addresses(moved)
 
 
-def merge_traits(contact: Contact, word: TraitWord) -> None:
+class Profile(Protocol):
+    """A contact's row, or one to be."""
+
+    traits: dict[str, Any]
+    traits_at: dict[str, float]
+
+
+def merge_traits(contact: Profile, word: TraitWord) -> None:
     at = word.at.timestamp()
     for key, value in word.traits.items():
         if at < contact.traits_at.get(key, float("-inf")):

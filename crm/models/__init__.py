@@ -11,6 +11,7 @@ from crm.models.contact import Contact, Identifier
 from crm.models.device import Device
 from crm.models.event import Event, EventName, MessageKey, PendingEvent
 from crm.models.feed import Feed
+from crm.models.import_job import ImportJob, ImportPart, ImportProblem, ImportTouch
 from crm.models.merge import Merge, MergeJournal
 from crm.models.product import Product
 from crm.models.quality import (
@@ -37,6 +38,10 @@ __all__ = [
     "EventName",
     "Feed",
     "Identifier",
+    "ImportJob",
+    "ImportPart",
+    "ImportProblem",
+    "ImportTouch",
     "Merge",
     "MergeJournal",
     "MessageKey",

@@ -14,6 +14,9 @@ class PersonalDataHolder(Protocol):
 
     # "app_label.model" of everything this holder answers for.
     models: Sequence[str]
+    # Those of them that only follow from what others keep, or lead to it: they are no
+    # reason to keep a contact whose import is undone, and go with them.
+    derived: Sequence[str]
 
     def merge(self, *, source_id: int, target_id: int) -> Mapping[str, Any]:
         """Re-point rows of source to target; answers the journal of the undo, plain

@@ -26,6 +26,7 @@ SECTIONS = (
             ("Contacts", "person", "crm_contact"),
             ("Events", "bolt", "crm_event"),
             ("Devices", "smartphone", "crm_device"),
+            ("Imports", "upload_file", "crm_importjob"),
             ("Merges", "merge", "crm_merge"),
             ("Data quality", "fact_check", "crm_eventday"),
         ),

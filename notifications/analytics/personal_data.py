@@ -99,6 +99,7 @@ class MessageHolder:
         "notifications.engagement",
         "notifications.conversion",
     )
+    derived: Sequence[str] = ()
 
     def merge(self, *, source_id: int, target_id: int) -> Mapping[str, Any]:
         """Everything moves; what belongs to a message is found again through it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import time, timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from django_celery_beat.models import (
 )
 
 from crm.events.merge import merge_contacts
+from crm.imports.jobs import start_import
 from crm.models import (
     Brand,
     Contact,
@@ -106,6 +108,7 @@ def make_known(text: str) -> Contact:
     make_findings(text)
     make_product("sku-1", name=text, attributes={"color": text})
     make_api_key("read")
+    make_import(text)
     PendingEvent.objects.create(
         event_id=uuid.uuid4(),
         occurred_at=timezone.now(),
@@ -133,6 +136,18 @@ def make_findings(text: str) -> None:
         path=text[:200],
         message=text[:300],
         sample=text[:600],
+    )
+
+
+def make_import(text: str) -> None:
+    """A file that waits for its columns, with a row that was refused once."""
+    lines = [f'"{cell}"' for cell in ("id", *[text.replace('"', '""')] * 2)]
+    file = BytesIO("\n".join([",".join(lines), ",".join(lines)]).encode())
+    job = start_import(
+        file, kind="contacts", name=text, actor="root", at=timezone.now()
+    )
+    job.problems.create(
+        line=2, column=text[:200], code="x", message=text[:500], cells=[text]
     )
 
 

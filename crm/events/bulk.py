@@ -1,0 +1,274 @@
+"""Many people at once: the same effects as an identify call each, by COPY.
+
+A row says who it is (an external id, else an e-mail) and traits, all at one moment.
+The rule of the newest word is `merge_traits`, here as for calls; a test holds the two
+roads equal. What must take effect at once (`crm.ports.effects`) can not come this way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from django.db import connection
+
+from crm.events.identity import ANONYMOUS, EXTERNAL, IdentityRaceLost, Key
+from crm.events.naming import EMAIL_KEY
+from crm.events.statements import open_cursor
+from crm.events.traits import (
+    TraitWord,
+    merge_traits,
+    write_addresses,
+    write_profiles,
+)
+from crm.models import Contact, Identifier
+from crm.models.ids import make_uuid7s
+from crm.ports.effects import effect_providers
+
+EMAIL: Final = Identifier.Kind.EMAIL.value
+PHONE: Final = Identifier.Kind.PHONE.value
+FIND_OWNERS = """
+SELECT w.kind, w.value, coalesce(c.canonical_id, c.id)
+FROM unnest(%s::text[], %s::text[]) AS w(kind, value)
+JOIN crm_identifier i ON i.kind = w.kind AND i.value = w.value
+JOIN crm_contact c ON c.id = i.contact_id
+"""
+RESERVE = """
+SELECT nextval(pg_get_serial_sequence('crm_contact', 'id'))
+FROM generate_series(1, %s)
+"""
+# In one order, so that two batches wait for each other instead of deadlocking.
+INSERT_KEYS = """
+INSERT INTO crm_identifier (kind, value, contact_id, created_at)
+SELECT kind, value, contact_id, clock_timestamp()
+FROM unnest(%s::text[], %s::text[], %s::bigint[]) AS k(kind, value, contact_id)
+ORDER BY kind, value ON CONFLICT DO NOTHING
+"""
+COPY_CONTACTS = """
+COPY crm_contact (id, uuid, external_id, email, phone, traits, traits_at, locale,
+    time_zone, known_since, created_at, updated_at) FROM STDIN
+"""
+COPY_PENDING = """
+COPY crm_pendingevent (event_id, occurred_at, contact_id, name, attempts, last_error,
+    created_at) FROM STDIN
+"""
+
+
+class Said(msgspec.Struct, frozen=True):
+    """One row: who, and what is said about them."""
+
+    external_id: str
+    email: str
+    traits: dict[str, Any]
+
+
+@dataclass(slots=True)
+class NewPerson:
+    """Somebody to be made; the columns that `merge_traits` fills."""
+
+    key: Key
+    external_id: str
+    traits: dict[str, Any] = field(default_factory=dict)
+    traits_at: dict[str, float] = field(default_factory=dict)
+    email: str = ""
+    phone: str = ""
+    locale: str = ""
+    time_zone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """A contact that was made or changed; `before`: {trait: [value, said at]}, both
+    None where nothing was ever said."""
+
+    contact_id: int
+    made: bool
+    before: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class PeoplePlan:
+    """What the rows come to. `outcomes` says per row: new, changed or same."""
+
+    at: datetime
+    outcomes: list[str] = field(default_factory=list)
+    new: list[NewPerson] = field(default_factory=list)
+    known: dict[int, Contact] = field(default_factory=dict)
+    # What the known were before the rows: traits, and e-mail with phone.
+    before: dict[int, dict[str, Any]] = field(default_factory=dict)
+    addresses: dict[int, tuple[str, str]] = field(default_factory=dict)
+    # Keys that lead to somebody, found or to be made.
+    owners: dict[Key, int | NewPerson] = field(default_factory=dict)
+
+
+def save_people(said: Sequence[Said], *, at: datetime) -> tuple[list[str], list[Touch]]:
+    """Make and change contacts; answers an outcome per row, and what an undo needs.
+
+    Runs inside the caller's transaction, which is to be rolled back and tried again
+    on IdentityRaceLost or an IntegrityError. The caller rings the bell.
+    """
+    plan = plan_people(said, at=at, lock=True)
+    ids = create_people(plan.new, at=at)
+    write_known(plan)
+    changed = [pk for pk, before in plan.before.items() if before]
+    leave_pending([*ids, *changed], at=at)
+    touches = [Touch(pk, True, {}) for pk in ids]
+    return plan.outcomes, touches + [
+        Touch(pk, False, plan.before[pk]) for pk in changed
+    ]
+
+
+def plan_people(
+    said: Sequence[Said], *, at: datetime, lock: bool = False
+) -> PeoplePlan:
+    """What `save_people` would do; two queries, and nothing is written."""
+    plan = PeoplePlan(at)
+    keys = {key for row in said for key in list_keys(row)}
+    plan.owners.update(find_owners(keys))
+    ids = sorted({pk for pk in plan.owners.values() if isinstance(pk, int)})
+    everybody = Contact.objects
+    rows = everybody.lock_in_order(ids) if lock else everybody.filter(pk__in=ids)
+    plan.known = {contact.pk: contact for contact in rows}
+    check_usable(plan, ids)
+    refused = [provider.trait_names for provider in effect_providers()]
+    for row in said:
+        if any(not names.isdisjoint(row.traits) for names in refused):
+            raise ValueError("Consent is said by a call or on a page, never in bulk.")
+        plan.outcomes.append(plan_row(plan, row))
+    return plan
+
+
+def check_usable(plan: PeoplePlan, ids: Sequence[int]) -> None:
+    for pk in ids:
+        contact = plan.known.get(pk)
+        if contact is None or contact.canonical_id or contact.erased_at:
+            raise IdentityRaceLost
+
+
+def list_keys(row: Said) -> list[Key]:
+    """What may lead to this row's person, best first; the last one is made."""
+    if row.external_id:
+        return [(EXTERNAL, row.external_id)]
+    lower = row.email.lower()
+    return [(EXTERNAL, row.email), (EMAIL, lower), (ANONYMOUS, f"{EMAIL_KEY}{lower}")]
+
+
+def find_owners(keys: Iterable[Key]) -> dict[Key, int]:
+    """The canonical contacts that these keys lead to; one query."""
+    ordered = sorted(keys)
+    with open_cursor() as cursor:
+        cursor.execute(FIND_OWNERS, [[k for k, _ in ordered], [v for _, v in ordered]])
+        return {(kind, value): pk for kind, value, pk in cursor.fetchall()}
+
+
+def plan_row(plan: PeoplePlan, row: Said) -> str:
+    keys = list_keys(row)
+    owner = next((plan.owners[key] for key in keys if key in plan.owners), None)
+    outcome = "changed"
+    if owner is None:
+        outcome = "new"
+        owner = NewPerson(keys[-1], row.external_id)
+        plan.new.append(owner)
+        plan.owners[keys[-1]] = owner
+    if isinstance(owner, int):
+        outcome = change_known(plan, owner, row)
+        email = plan.known[owner].email
+    else:
+        before = dict(owner.traits)
+        merge_traits(owner, TraitWord(0, row.traits, plan.at))
+        if outcome == "changed" and before == owner.traits:
+            outcome = "same"
+        email = owner.email
+    if email:
+        # For rows further down that know them by e-mail alone.
+        plan.owners.setdefault((EMAIL, email.lower()), owner)
+    return outcome
+
+
+def change_known(plan: PeoplePlan, pk: int, row: Said) -> str:
+    contact = plan.known[pk]
+    plan.addresses.setdefault(pk, (contact.email, contact.phone))
+    was = {
+        key: [contact.traits.get(key), contact.traits_at.get(key)] for key in row.traits
+    }
+    merge_traits(contact, TraitWord(pk, row.traits, plan.at))
+    changed = {
+        key: before
+        for key, before in was.items()
+        if contact.traits.get(key) != before[0]
+    }
+    kept = plan.before.setdefault(pk, {})
+    for key, before in changed.items():
+        kept.setdefault(key, before)
+    return "changed" if changed else "same"
+
+
+def create_people(people: Sequence[NewPerson], *, at: datetime) -> list[int]:
+    """Contacts by COPY, after their leading keys are all won."""
+    if not people:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(RESERVE, [len(people)])
+        ids = [pk for (pk,) in cursor.fetchall()]
+    owned = list(zip(people, ids, strict=True))
+    if insert_keys([(*person.key, pk) for person, pk in owned]) != len(ids):
+        raise IdentityRaceLost
+    copy_contacts(owned, at=at)
+    addresses = [(EMAIL, p.email.lower(), pk) for p, pk in owned if p.email]
+    insert_keys(addresses + [(PHONE, p.phone, pk) for p, pk in owned if p.phone])
+    return ids
+
+
+def insert_keys(rows: Sequence[tuple[str, str, int]]) -> int:
+    """How many were new; the first to have an address keeps it."""
+    if not rows:
+        return 0
+    with open_cursor() as cursor:
+        cursor.execute(INSERT_KEYS, [list(part) for part in zip(*rows, strict=True)])
+        return cursor.rowcount
+
+
+def copy_contacts(owned: Sequence[tuple[NewPerson, int]], *, at: datetime) -> None:
+    encode = msgspec.json.encode
+    uuids = make_uuid7s(len(owned))
+    with connection.cursor() as cursor, cursor.copy(COPY_CONTACTS) as copy:
+        for (person, pk), uuid in zip(owned, uuids, strict=True):
+            copy.write_row(
+                (
+                    pk,
+                    uuid,
+                    person.external_id or None,
+                    person.email,
+                    person.phone,
+                    encode(person.traits).decode(),
+                    encode(person.traits_at).decode(),
+                    person.locale,
+                    person.time_zone,
+                    at,
+                    at,
+                    at,
+                )
+            )
+
+
+def write_known(plan: PeoplePlan) -> None:
+    contacts = [plan.known[pk] for pk in plan.addresses]
+    if not contacts:
+        return
+    write_profiles(contacts)
+    moved = [c for c in contacts if plan.addresses[c.pk] != (c.email, c.phone)]
+    if moved:
+        write_addresses(moved)
+
+
+def leave_pending(ids: Sequence[int], *, at: datetime, name: str = "$identify") -> None:
+    """One row each, that has the contact's segments judged once more."""
+    if not ids:
+        return
+    event_ids = make_uuid7s(len(ids))
+    with connection.cursor() as cursor, cursor.copy(COPY_PENDING) as copy:
+        for pk, event_id in zip(ids, event_ids, strict=True):
+            copy.write_row((event_id, at, pk, name, 0, "", at))

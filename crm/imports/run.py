@@ -1,0 +1,238 @@
+"""A worker's part: take up an import, chunk by chunk, so that any other can go on.
+
+Each chunk is one transaction that locks the job's row, takes the rows in, and writes
+how far it has come. A worker that is killed loses the chunk at hand and nothing else;
+after the lease another one goes on from `rows_done`. A job that was canceled, or whose
+lease somebody else has, is left alone.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from django.db import DataError, IntegrityError, OperationalError, transaction
+from django.db.models import F
+from psycopg import errors
+
+from crm.clock import read_clock
+from crm.events.identity import IdentityRaceLost
+from crm.imports.cells import Problem
+from crm.imports.contacts import take_contacts
+from crm.imports.events import take_events
+from crm.imports.files import BadRow, FileRefused, Row
+from crm.imports.items import take_items
+from crm.imports.jobs import open_file, read_rows
+from crm.imports.mapping import load_mapping
+from crm.imports.taken import Reading, Taken
+from crm.imports.undo import undo_chunk
+from crm.models import Catalog, ImportJob, ImportProblem, ImportTouch
+
+State = ImportJob.State
+CHUNK: Final = 5_000
+LEASE: Final = timedelta(minutes=3)
+# A worker that began so often and brought nothing to an end: something kills it.
+MAX_ATTEMPTS: Final = 5
+# How often a chunk is tried when others change the same people meanwhile.
+MAX_TRIES: Final = 10
+BROKEN: Final = (errors.DeadlockDetected, errors.SerializationFailure)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Whether there was work, and whether some is left."""
+
+    took: bool
+    is_more: bool = False
+
+
+class LeaseLost(Exception):
+    """The job was canceled, or another worker has it."""
+
+
+def run_imports(*, budget_s: float) -> Turn:
+    """Work on what there is, oldest first, until the time ends."""
+    ends = time.monotonic() + budget_s
+    took = False
+    while time.monotonic() < ends:
+        job = claim_job()
+        if job is None:
+            return Turn(took)
+        took = True
+        work_on(job, ends=ends)
+    return Turn(took, ImportJob.objects.with_work(read_clock()).exists())
+
+
+def claim_job() -> ImportJob | None:
+    """One job with work, leased to us; None where there is none."""
+    for job in ImportJob.objects.with_work(read_clock())[:5]:
+        try:
+            return claim_this(job)
+        except LeaseLost:
+            continue
+    return None
+
+
+def claim_this(job: ImportJob) -> ImportJob:
+    """The job, leased to us by a conditional update, or LeaseLost."""
+    now = read_clock()
+    free = ImportJob.objects.with_work(now).filter(pk=job.pk)
+    lease, until = uuid.uuid4(), now + LEASE
+    if not free.update(lease=lease, lease_until=until, attempts=F("attempts") + 1):
+        raise LeaseLost
+    return ImportJob.objects.get(pk=job.pk)
+
+
+def work_on(
+    job: ImportJob,
+    *,
+    ends: float = float("inf"),
+    tell: Callable[[ImportJob], None] = lambda job: None,
+) -> None:
+    """Take a claimed job as far as the time allows; `tell` hears of each chunk."""
+    try:
+        if job.attempts > MAX_ATTEMPTS:
+            fail(job, "It stopped its worker again and again.")
+        elif job.state == State.UNDOING:
+            work_back(job, ends=ends, tell=tell)
+        else:
+            work_forward(job, ends=ends, tell=tell)
+    except LeaseLost:
+        return
+    except FileRefused as refused:
+        fail(job, str(refused))
+    except DataError as error:
+        fail(job, f"The database refused a row after row {job.rows_done}: {error}")
+
+
+def work_forward(
+    job: ImportJob, *, ends: float, tell: Callable[[ImportJob], None]
+) -> None:
+    with open_file(job) as file:
+        _, rows = read_rows(job, file)
+        for chunk in split(itertools.islice(rows, job.rows_done, None)):
+            take_chunk_in(job, chunk)
+            tell(job)
+            if time.monotonic() >= ends:
+                release(job)
+                return
+    finish(job, State.CHECKED if job.state == State.CHECKING else State.DONE)
+    tell(job)
+
+
+def work_back(
+    job: ImportJob, *, ends: float, tell: Callable[[ImportJob], None]
+) -> None:
+    while True:
+        with transaction.atomic():
+            hold(job)
+            is_more = undo_chunk(job)
+            job.save(update_fields=["undone"])
+        tell(job)
+        if not is_more:
+            finish(job, State.UNDONE)
+            return
+        if time.monotonic() >= ends:
+            release(job)
+            return
+
+
+def split(rows: Iterable[Row | BadRow]) -> Iterator[list[Row | BadRow]]:
+    rows = iter(rows)
+    while chunk := list(itertools.islice(rows, CHUNK)):
+        yield chunk
+
+
+def take_chunk_in(job: ImportJob, chunk: Sequence[Row | BadRow]) -> None:
+    """One transaction, tried again where somebody else was faster."""
+    for attempt in range(1, MAX_TRIES + 1):
+        try:
+            with transaction.atomic():
+                hold(job)
+                taken = take_rows(job, [row for row in chunk if isinstance(row, Row)])
+                keep_taken(job, chunk, taken)
+            break
+        except (IdentityRaceLost, IntegrityError):
+            if attempt == MAX_TRIES:
+                raise
+        except OperationalError as error:
+            if not isinstance(error.__cause__, BROKEN) or attempt == MAX_TRIES:
+                raise
+    job.refresh_from_db()
+
+
+def hold(job: ImportJob) -> None:
+    """Lock the job's row for this chunk and renew the lease, or LeaseLost."""
+    mine = ImportJob.objects.filter(pk=job.pk, lease=job.lease, state=job.state)
+    if not mine.update(lease_until=read_clock() + LEASE, attempts=0):
+        raise LeaseLost
+
+
+def take_rows(job: ImportJob, rows: Sequence[Row]) -> Taken:
+    reading = Reading(load_mapping(job.mapping), job.dates, job.event_name)
+    dry = job.state == State.CHECKING
+    if job.kind == ImportJob.Kind.CONTACTS:
+        return take_contacts(rows, reading, at=job.created_at, dry=dry)
+    if job.kind == ImportJob.Kind.EVENTS:
+        mark = str(job.pk)
+        return take_events(rows, reading, at=job.created_at, dry=dry, mark=mark)
+    catalog = Catalog.objects.get(pk=job.catalog)
+    at = job.started_at or job.created_at
+    return take_items(rows, reading, catalog=catalog, at=at, dry=dry)
+
+
+def keep_taken(job: ImportJob, chunk: Sequence[Row | BadRow], taken: Taken) -> None:
+    """Counts, refused rows and what an undo needs, beside the rows themselves."""
+    refused: list[tuple[Row | BadRow, list[Problem]]] = [
+        (row, [row.problem]) for row in chunk if isinstance(row, BadRow)
+    ]
+    problems = [
+        ImportProblem(
+            job=job,
+            line=row.line,
+            column=problem.column,
+            code=problem.code,
+            message=problem.message[:500],
+            cells=[clean_cell(cell) for cell in row.cells],
+        )
+        for row, found in [*refused, *taken.refused]
+        for problem in found
+    ]
+    ImportProblem.objects.bulk_create(problems, batch_size=1_000)
+    for touch in taken.touches:
+        touch.job = job
+    ImportTouch.objects.bulk_create(taken.touches, batch_size=2_000)
+    ImportJob.objects.filter(pk=job.pk).update(
+        rows_done=F("rows_done") + len(chunk),
+        rows_new=F("rows_new") + taken.new,
+        rows_changed=F("rows_changed") + taken.changed,
+        rows_same=F("rows_same") + taken.same,
+        rows_bad=F("rows_bad") + len(refused) + len(taken.refused),
+    )
+
+
+def clean_cell(text: str) -> str:
+    """What the database can hold of it."""
+    return text.replace("\x00", "�").encode("utf-8", "replace").decode()
+
+
+def release(job: ImportJob) -> None:
+    mine = ImportJob.objects.filter(pk=job.pk, lease=job.lease)
+    mine.update(lease=None, lease_until=None)
+
+
+def finish(job: ImportJob, state: State) -> None:
+    mine = ImportJob.objects.filter(pk=job.pk, lease=job.lease, state=job.state)
+    mine.update(state=state, lease=None, lease_until=None, finished_at=read_clock())
+    job.refresh_from_db()
+
+
+def fail(job: ImportJob, message: str) -> None:
+    """What was taken in before stays, until staff undo it."""
+    ImportJob.objects.filter(pk=job.pk, lease=job.lease).update(failure=message[:500])
+    finish(job, State.FAILED)

@@ -1,0 +1,45 @@
+"""What became of a chunk of rows: the one answer of all kinds of import."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from crm.imports.cells import CellRefused, Problem, read_cell
+from crm.imports.files import Row
+from crm.imports.mapping import Column
+from crm.models import ImportTouch
+
+
+@dataclass(slots=True)
+class Taken:
+    """Counts of rows; each refused row with all that is wrong in it."""
+
+    new: int = 0
+    changed: int = 0
+    same: int = 0
+    refused: list[tuple[Row, list[Problem]]] = field(default_factory=list)
+    # Not saved, without their job.
+    touches: list[ImportTouch] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How the cells of a file are read."""
+
+    columns: Sequence[Column]
+    dates: str
+    event_name: str = ""
+
+
+def read_value(
+    column: Column, text: str, reading: Reading, problems: list[Problem]
+) -> Any:
+    """The cell as its column's kind, or None and a problem more."""
+    kind = column.kind if column.is_free else "text"
+    try:
+        return read_cell(text, kind, dates=reading.dates)
+    except CellRefused as refused:
+        problems.append(Problem(refused.code, str(refused), column.heading))
+        return None
