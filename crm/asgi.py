@@ -24,4 +24,5 @@ application = WholeRequests(
     threads=settings.WEB_THREADS,
     wait_s=settings.BODY_WAIT_S,
     find_limit=find_limit,
+    proxies=settings.TRUSTED_PROXIES,
 )

@@ -148,6 +148,9 @@ BODY_WAIT_S = read_positive("BODY_WAIT_S", 10)
 # The largest body of a page of the admin; elsewhere it is 2.5 MB, and for events the
 # limit of a batch.
 UPLOAD_MAX_BYTES = read_positive("UPLOAD_MAX_BYTES", 104_857_600)
+# How many proxies of yours stand before it, each adding the address it was called from
+# to X-Forwarded-For. 0: that header is anybody's word, and not believed.
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0)
 
 # --- Database and broker ---
 DATA_DIR = Path(env.str("DATA_DIR", str(BASE_DIR / "var")))
@@ -316,6 +319,10 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 INGEST_EVENT_MAX_BYTES = read_positive("INGEST_EVENT_MAX_BYTES", 32 * 1024)
 INGEST_BATCH_MAX_BYTES = read_positive("INGEST_BATCH_MAX_BYTES", 500 * 1024)
 INGEST_BATCH_MAX_EVENTS = read_positive("INGEST_BATCH_MAX_EVENTS", 2_500)
+# While more events wait to be worked on, or less of the embedded database's disk is
+# free, ordinary events are turned away (429). Opt-outs and purchases pass.
+INGEST_BACKLOG_MAX = read_positive("INGEST_BACKLOG_MAX", 200_000)
+DISK_MIN_FREE_MB = read_positive("DISK_MIN_FREE_MB", 1_000)
 # A back-dated event older than this changes segments but fires no trigger.
 TRIGGER_MAX_AGE_S = read_positive("TRIGGER_MAX_AGE_S", 24 * 3600)
 # The tasks rung for after a commit: of an ingest, and of what staff decided. Named
@@ -364,12 +371,18 @@ UNSUBSCRIBE_LINK_DAYS = read_positive("UNSUBSCRIBE_LINK_DAYS", 730)
 PREFERENCE_GUESSES_PER_HOUR = read_positive("PREFERENCE_GUESSES_PER_HOUR", 100)
 
 # --- API ---
+# Calls a second of one key (or of one member of staff): those that bring events, and
+# those of the REST API; and of one address without a key that is known.
+RATE_INGEST_PER_S = read_positive("RATE_INGEST_PER_S", 3_000)
+RATE_API_PER_S = read_positive("RATE_API_PER_S", 100)
+RATE_STRANGER_PER_S = read_positive("RATE_STRANGER_PER_S", 50)
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "crm.api.auth.ApiKeyAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["crm.api.auth.HasScope"],
+    "DEFAULT_THROTTLE_CLASSES": ["crm.api.throttles.CallerThrottle"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["crm.api.parsers.StrictJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",

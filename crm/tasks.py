@@ -16,6 +16,7 @@ from crm.events.retention import forget_messages, prepare_months
 from crm.events.unmerge import forget_journals
 from crm.imports.jobs import forget_imports
 from crm.imports.run import run_imports as take_imports
+from crm.models import RateBucket
 from crm.quality.counting import count_due_days
 from crm.quality.duplicates import find_duplicates
 from crm.quality.retention import forget_findings
@@ -38,6 +39,7 @@ def maintain() -> None:
     forget_findings(now=now)
     find_duplicates()
     forget_imports(now=now)
+    RateBucket.objects.forget_idle(now=now)
 
 
 @shared_task(name="crm.tasks.announce_changes", soft_time_limit=110, time_limit=120)

@@ -10,6 +10,9 @@ os.environ.setdefault("SECRET_KEY", "tests-only")
 os.environ.setdefault("ENCRYPTION_KEY", "dGVzdHRlc3R0ZXN0dGVzdHRlc3R0ZXN0dGVzdHRlc3Q=")
 # Whatever database they use; the tests of the second factor turn it on.
 os.environ.setdefault("SECOND_FACTOR", "off")
+# Tests call faster than anybody may; those of the limits set their own.
+for limit in ("RATE_INGEST_PER_S", "RATE_API_PER_S", "RATE_STRANGER_PER_S"):
+    os.environ.setdefault(limit, "1000000")
 # A broker in the process: only the tests of brokers speak to a real one.
 os.environ.setdefault("BROKER_URL", "memory://")
 # Playwright's loop runs in the thread of the tests that use the database.

@@ -14,10 +14,11 @@ from django.db.models import Model
 from django.utils import timezone
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import AuthenticationFailed, Throttled
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
+from crm.api.rates import limit_stranger
 from crm.models import ApiKey
 from crm.models.api_key import hash_key
 
@@ -97,6 +98,9 @@ class ApiKeyAuthentication(BaseAuthentication):
             return None
         key = find_api_key(header)
         if key is None:
+            overload = limit_stranger(request.META.get("REMOTE_ADDR", ""))
+            if overload is not None:
+                raise Throttled(overload.wait_s)
             raise AuthenticationFailed("Unknown or revoked API key.")
         return AnonymousUser(), key
 

@@ -18,12 +18,14 @@ from crm.api.customerio_wire import (
     read_token,
 )
 from crm.api.foreign import SOURCE, Request
+from crm.api.segment_v1 import refuse_overload
 from crm.bell import ring_bell
 from crm.events.addresses import find_people
 from crm.events.envelope import reject_item
 from crm.events.limits import Fault
 from crm.events.naming import read_address, read_email
-from crm.events.operations import Deletion, DeviceGone, Operation
+from crm.events.operations import Call, Deletion, DeviceGone, Operation
+from crm.events.pressure import is_choice, is_exempt
 from crm.quality.rejections import note_rejections
 from crm.track import Done, apply_entities, apply_operations
 
@@ -78,15 +80,49 @@ def receive_entity(request: Request) -> Any:
 def receive_batch(request: Request) -> Any:
     """POST /api/v2/batch: what could not be done is listed, by its place."""
     parsed, faults = parse_batch(request.body, request.at, request.limits)
-    done = apply_entities(parsed, at=request.at, actor=request.actor)
+    taken = [entity for entity in parsed if passes(request, entity[1], parsed)]
+    done = apply_entities(taken, at=request.at, actor=request.actor)
     refused = sorted([*faults, *done.refused.items()], key=lambda f: f[0])
     lost = [reject_item(index, fault) for index, fault in refused]
     note_rejections(lost, source=SOURCE, body=request.body, at=request.at)
-    return finish(done, refused)
+    said = finish(done, refused)
+    if request.overload is not None and len(taken) < len(parsed):
+        raise refuse_overload(request.overload)
+    return said
 
 
 def do_all(request: Request, operations: Sequence[Operation]) -> Any:
+    if request.overload is not None and not all(map(never_waits, operations)):
+        raise refuse_overload(request.overload)
     return finish(apply_operations(operations, at=request.at, actor=request.actor))
+
+
+def passes(
+    request: Request,
+    operations: Sequence[Operation],
+    batch: Sequence[tuple[int, Sequence[Operation]]],
+) -> bool:
+    """Whether this entity of a batch is done at once, under pressure too."""
+    if request.overload is None:
+        return True
+    everything = [operation for _, some in batch for operation in some]
+    if all(map(never_waits, everything)):
+        return True
+    return all(map(never_waits, operations)) and all(map(may_repeat, operations))
+
+
+def never_waits(operation: Operation) -> bool:
+    """Opt-outs, purchases, and what takes something away."""
+    if isinstance(operation, Call):
+        return is_exempt(operation.item)
+    return isinstance(operation, DeviceGone | Deletion)
+
+
+def may_repeat(operation: Operation) -> bool:
+    """Sent again with its batch, it changes nothing twice."""
+    if not isinstance(operation, Call):
+        return True
+    return bool(operation.item.message_id) or is_choice(operation.item)
 
 
 def finish(done: Done, refused: Sequence[tuple[int, Fault]] = ()) -> Any:

@@ -58,6 +58,8 @@ def answer_exception(exc: Exception, context: dict[str, Any]) -> Response | None
     refused = isinstance(exc, PermissionDenied | exceptions.PermissionDenied)
     if refused and was_withheld(context.get("request")):
         exc = SecondFactorRequired()
+    if isinstance(exc, exceptions.Throttled):
+        exc.detail = exceptions.ErrorDetail(str(exc.detail), "rate_limited")
     response = exception_handler(exc, context)
     if response is None:
         return None

@@ -18,9 +18,16 @@ from django.views.decorators.csrf import csrf_exempt
 
 from crm.api.auth import find_api_key
 from crm.api.errors import build_error
-from crm.api.segment_v1 import UNKNOWN_KEY, answer, read_body, read_limits
+from crm.api.segment_v1 import (
+    answer,
+    find_overload,
+    read_body,
+    read_limits,
+    refuse_stranger,
+)
 from crm.events.envelope import reject_item
 from crm.events.limits import BodyRefused, Fault, Limits, parse_json
+from crm.events.pressure import Overload
 from crm.models import ApiKey
 from crm.quality.rejections import note_rejections
 
@@ -38,6 +45,8 @@ class Request:
     at: datetime
     query: Mapping[str, str]
     headers: Mapping[str, str]
+    # Why this key's ordinary calls are turned away just now, if they are.
+    overload: Overload | None = None
 
     @property
     def actor(self) -> str:
@@ -89,10 +98,10 @@ def open_route(
 
 
 def authorise(request: HttpRequest, scope: str) -> Request:
-    """The call with its key; raises BodyRefused 401 or 403."""
+    """The call with its key; raises BodyRefused 401, 403 or 429."""
     key = find_api_key(request.META.get("HTTP_AUTHORIZATION", ""))
     if key is None:
-        raise BodyRefused(401, UNKNOWN_KEY)
+        refuse_stranger(request)
     if not key.allows(scope):
         raise BodyRefused(403, NO_SCOPE)
     return Request(
@@ -101,6 +110,7 @@ def authorise(request: HttpRequest, scope: str) -> Request:
         at=timezone.now(),
         query=request.GET.dict(),
         headers=request.headers,
+        overload=find_overload(key),
     )
 
 
@@ -119,4 +129,6 @@ def answer_refusal(refused: BodyRefused) -> HttpResponse:
     response = answer(refused.status, {**said, "meta": {"error": line}})
     if refused.status == 401:
         response["WWW-Authenticate"] = 'Basic realm="apropos"'
+    if refused.wait_s:
+        response["Retry-After"] = str(refused.wait_s)
     return response

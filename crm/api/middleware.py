@@ -16,6 +16,7 @@ from django.http.multipartparser import MultiPartParserError
 from psycopg import errors
 
 from crm.api.pages import answer_problem
+from crm.events.pressure import DISK_WAIT_S
 
 logger = logging.getLogger(__name__)
 RETRY_AFTER_S = 5
@@ -58,9 +59,19 @@ class FaultMiddleware:
     ) -> HttpResponse | None:
         if isinstance(error.__cause__, errors.QueryCanceled):
             return answer_problem(request, 503, "timeout", "The query took too long.")
+        if isinstance(error.__cause__, errors.DiskFull):
+            return self.answer_full_disk(request, error)
         logger.error("database away: %s", error)
         response = answer_problem(
             request, 503, "unavailable", "The database is away; try again shortly."
         )
         response["Retry-After"] = str(RETRY_AFTER_S)
+        return response
+
+    def answer_full_disk(self, request: HttpRequest, error: Exception) -> HttpResponse:
+        """Nothing was kept: the transaction is gone as a whole."""
+        logger.error("the database's disk is full: %s", error)
+        message = "The database's disk is full; try again later."
+        response = answer_problem(request, 507, "disk_full", message)
+        response["Retry-After"] = str(DISK_WAIT_S)
         return response

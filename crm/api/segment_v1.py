@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from datetime import datetime
+from typing import Any, NoReturn
 
 import msgspec
 from django.conf import settings
@@ -18,10 +19,12 @@ from django.views.decorators.csrf import csrf_exempt
 
 from crm.api.auth import find_api_key
 from crm.api.errors import build_error
+from crm.api.rates import limit_ingest, limit_stranger
 from crm.bell import ring_bell
 from crm.events.envelope import Rejection, reject_item
 from crm.events.ingest import IngestResult, record_events
 from crm.events.limits import BodyRefused, Fault, Limits, unpack_body
+from crm.events.pressure import Overload, read_pressure, split_items, turn_away
 from crm.events.schema import Item, parse_batch, parse_single
 from crm.models import ApiKey
 from crm.quality.rejections import note_rejections
@@ -40,8 +43,10 @@ def answer(status: int, content: Any) -> HttpResponse:
     )
 
 
-def answer_fault(status: int, fault: Fault) -> HttpResponse:
+def answer_fault(status: int, fault: Fault, *, wait_s: int = 0) -> HttpResponse:
     response = answer(status, build_error(fault.code, fault.message, path=fault.path))
+    if wait_s:
+        response["Retry-After"] = str(wait_s)
     if status == 401:
         response["WWW-Authenticate"] = 'Basic realm="apropos"'
     if status == 405:
@@ -66,7 +71,7 @@ def receive(
         try:
             return answer_call(request, view, source)
         except BodyRefused as refused:
-            return answer_fault(refused.status, refused.fault)
+            return answer_fault(refused.status, refused.fault, wait_s=refused.wait_s)
 
     return wrapped
 
@@ -77,27 +82,74 @@ def answer_call(
     header = request.META.get("HTTP_AUTHORIZATION", "")
     key = find_api_key(header)
     if header and key is None:
-        return answer_fault(401, UNKNOWN_KEY)
+        refuse_stranger(request)
     body = read_body(request)
     at = timezone.now()
+    items, rejected, body_key = parse_noting(view, body, key, source=source, at=at)
+    key = key or find_api_key("", body_key)
+    if key is None:
+        refuse_stranger(request)
+    if not key.allows(ApiKey.Scope.TRACK):
+        return answer_fault(403, NO_SCOPE)
+    overload = find_overload(key)
+    held: list[Item] = []
+    if overload is not None:
+        items, held = split_items(items)
+    result = record_events(items, received_at=timezone.now(), source=source)
+    if result.accepted:
+        ring_bell()
+    note_rejections(rejected, source=source, body=body, at=at)
+    if overload is None or not held:
+        return answer(200, describe_result(result, rejected))
+    return answer_overload(overload, result, [*rejected, *turn_away(held, overload)])
+
+
+def parse_noting(
+    view: Callable[[bytes], Received],
+    body: bytes,
+    key: ApiKey | None,
+    *,
+    source: str,
+    at: datetime,
+) -> Received:
+    """What the wire reads; a body that it refuses is noted for staff."""
     try:
-        items, rejected, body_key = view(body)
+        return view(body)
     except BodyRefused as refused:
         # Only of those who have a key: nobody else fills our tables.
         if key is not None:
             lost = [reject_item(0, refused.fault)]
             note_rejections(lost, source=source, body=body, at=at)
         raise
-    key = key or find_api_key("", body_key)
-    if key is None:
-        return answer_fault(401, UNKNOWN_KEY)
-    if not key.allows(ApiKey.Scope.TRACK):
-        return answer_fault(403, NO_SCOPE)
-    result = record_events(items, received_at=timezone.now(), source=source)
-    if result.accepted:
-        ring_bell()
-    note_rejections(rejected, source=source, body=body, at=at)
-    return answer(200, describe_result(result, rejected))
+
+
+def find_overload(key: ApiKey) -> Overload | None:
+    """Why this key's ordinary events are turned away just now, if they are."""
+    return limit_ingest(key) or read_pressure()
+
+
+def answer_overload(
+    overload: Overload, result: IngestResult, rejected: list[Rejection]
+) -> HttpResponse:
+    """429: what was taken in all the same is counted, the rest is to come again."""
+    said = describe_result(result, rejected)
+    error = build_error(overload.code, overload.message)
+    response = answer(429, {**said, "success": False, **error})
+    response["Retry-After"] = str(overload.wait_s)
+    return response
+
+
+def refuse_stranger(request: HttpRequest) -> NoReturn:
+    """Raises BodyRefused: 401, or 429 for an address that tries too many keys."""
+    overload = limit_stranger(request.META.get("REMOTE_ADDR", ""))
+    if overload is None:
+        raise BodyRefused(401, UNKNOWN_KEY)
+    raise refuse_overload(overload)
+
+
+def refuse_overload(overload: Overload) -> BodyRefused:
+    fault = Fault(overload.code, overload.message)
+    return BodyRefused(429, fault, wait_s=overload.wait_s)
 
 
 def read_body(request: HttpRequest) -> bytes:

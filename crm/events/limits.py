@@ -45,12 +45,16 @@ class Fault:
 
 
 class BodyRefused(Exception):
-    """The whole request is refused; `status` is the HTTP answer."""
+    """The whole request is refused; `status` is the HTTP answer.
 
-    def __init__(self, status: int, fault: Fault) -> None:
+    `wait_s`: whole seconds after which to come again, 0 where that is no use.
+    """
+
+    def __init__(self, status: int, fault: Fault, *, wait_s: int = 0) -> None:
         super().__init__(fault.message)
         self.status = status
         self.fault = fault
+        self.wait_s = wait_s
 
 
 NULL_CHARACTER = Fault("null_character", "Null characters are not allowed.")

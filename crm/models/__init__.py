@@ -21,6 +21,7 @@ from crm.models.quality import (
     PropertyKind,
     RejectedItem,
 )
+from crm.models.rate import RateBucket
 
 __all__ = [
     "ApiKey",
@@ -49,4 +50,5 @@ __all__ = [
     "Product",
     "PropertyKind",
     "RejectedItem",
+    "RateBucket",
 ]

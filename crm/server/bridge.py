@@ -14,7 +14,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import IO, Any
 
 from crm.server.body import (
     BodyFault,
@@ -46,6 +46,7 @@ class WholeRequests:
     threads: int
     wait_s: float
     find_limit: Callable[[str], int]
+    proxies: int = 0
     pool: ThreadPoolExecutor = field(init=False)
 
     def __post_init__(self) -> None:
@@ -74,12 +75,12 @@ class WholeRequests:
     async def answer_request(self, scope: Scope, receive: Receive) -> Answer:
         limit = self.find_limit(scope["path"])
         if find_length(dict(scope["headers"]), limit) is None:
-            environ = build_environ(scope, io.BytesIO())
-            return await self.run(environ)
+            return await self.run(scope, io.BytesIO())
         with await read_body(receive, limit=limit, wait_s=self.wait_s) as body:
-            return await self.run(build_environ(scope, body))
+            return await self.run(scope, body)
 
-    async def run(self, environ: dict[str, Any]) -> Answer:
+    async def run(self, scope: Scope, body: IO[bytes]) -> Answer:
+        environ = build_environ(scope, body, proxies=self.proxies)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(
             self.pool, call_application, self.application, environ

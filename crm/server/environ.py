@@ -11,11 +11,18 @@ from urllib.parse import unquote_to_bytes
 PLAIN_NAMES = {b"content-type": "CONTENT_TYPE", b"content-length": "CONTENT_LENGTH"}
 
 
-def build_environ(scope: Mapping[str, Any], body: IO[bytes]) -> dict[str, Any]:
-    """What PEP 3333 asks for; texts are bytes read as Latin-1, as it says."""
+def build_environ(
+    scope: Mapping[str, Any], body: IO[bytes], *, proxies: int = 0
+) -> dict[str, Any]:
+    """What PEP 3333 asks for; texts are bytes read as Latin-1, as it says.
+
+    `proxies` of ours stand before us: the caller's address is what the first of them
+    wrote down.
+    """
     raw_path = scope.get("raw_path") or scope["path"].encode()
     host, port = scope.get("server") or ("localhost", 80)
-    client = scope.get("client") or ("", 0)
+    headers = name_headers(scope["headers"])
+    client = (scope.get("client") or ("", 0))[0]
     return {
         "REQUEST_METHOD": scope["method"],
         "SCRIPT_NAME": "",
@@ -24,8 +31,8 @@ def build_environ(scope: Mapping[str, Any], body: IO[bytes]) -> dict[str, Any]:
         "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
         "SERVER_NAME": host,
         "SERVER_PORT": str(port),
-        "REMOTE_ADDR": client[0],
-        **name_headers(scope["headers"]),
+        "REMOTE_ADDR": find_address(client, headers, proxies),
+        **headers,
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": scope.get("scheme", "http"),
         "wsgi.input": body,
@@ -51,3 +58,11 @@ def name_headers(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
             text = f"{named[key]}{joint}{text}"
         named[key] = text
     return named
+
+
+def find_address(client: str, headers: Mapping[str, str], proxies: int) -> str:
+    """Counted from the right: what stands further left, the caller may have made up."""
+    told = headers.get("HTTP_X_FORWARDED_FOR", "").split(",")
+    if not 0 < proxies <= len(told):
+        return client
+    return told[-proxies].strip() or client

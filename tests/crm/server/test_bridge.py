@@ -141,3 +141,23 @@ def test_headers_join_and_none_passes_for_a_proxys() -> None:
         "HTTP_COOKIE": "x=1; y=2",
         "CONTENT_TYPE": "text/plain",
     }
+
+
+@pytest.mark.parametrize(
+    ("proxies", "told", "address"),
+    [
+        (0, b"203.0.113.9", "192.0.2.7"),
+        (1, b"203.0.113.9", "203.0.113.9"),
+        (1, b"made-up, 203.0.113.9", "203.0.113.9"),
+        (2, b"made-up, 203.0.113.9, 10.1.1.1", "203.0.113.9"),
+        (2, b"203.0.113.9", "192.0.2.7"),
+        (1, b"", "192.0.2.7"),
+    ],
+)
+def test_the_callers_address_is_what_our_own_proxies_wrote_down(
+    proxies: int, told: bytes, address: str
+) -> None:
+    scope = {**SCOPE, "headers": [(b"x-forwarded-for", told)]}
+    environ = build_environ(scope, object(), proxies=proxies)  # type: ignore[arg-type]
+
+    assert environ["REMOTE_ADDR"] == address
