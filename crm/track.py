@@ -128,7 +128,8 @@ def _record_calls(
 ) -> None:
     people = find_people(list_addresses(call for _, call in calls))
     items: list[Item] = []
-    links: list[tuple[Address, str]] = []
+    places: list[int] = []
+    links: list[tuple[int, Address, str]] = []
     for index, call in calls:
         try:
             item = address_item(call, people)
@@ -138,13 +139,19 @@ def _record_calls(
         if item is None:
             continue
         if call.address and call.anonymous_id not in ("", item.anonymous_id):
-            links.append((call.address, call.anonymous_id))
+            links.append((len(items), call.address, call.anonymous_id))
         items.append(msgspec.structs.replace(item, index=len(items)))
+        places.append(index)
     result = record_events(items, received_at=at, source=SOURCE)
     done.accepted += result.accepted
     done.duplicates += result.duplicates
-    for address, visitor in links:
-        link_visitor(_get_person(address), visitor, actor=actor)
+    lost = {one.index: one for one in result.rejected}
+    for at_item, one in lost.items():
+        fault = Fault(one.code, one.message, one.path)
+        done.refused.setdefault(places[at_item], fault)
+    for at_item, address, visitor in links:
+        if at_item not in lost:
+            link_visitor(_get_person(address), visitor, actor=actor)
 
 
 def list_addresses(calls: Iterable[Call]) -> list[Address]:

@@ -27,7 +27,8 @@ def _codes(app: str, models: str, verbs: str = "view") -> set[str]:
 
 SEE_PEOPLE = _codes(
     "crm",
-    "contact device event eventday eventname catalog catalogitem feed brand merge",
+    "contact device event eventname catalog catalogitem feed brand merge "
+    "eventday datafix",
 )
 SEE_CONSENT = _codes(
     "preferences", "preferencecenter topic subscription consentrecord suppression"
@@ -61,6 +62,7 @@ ROLES: Final[dict[str, set[str]]] = {
     | STOP
     | SCHEDULES
     | _codes("segments", "segment", "add change delete")
+    | _codes("crm", "datafix", "add change")
     | _codes("notifications", "campaign template", "add change")
     | _codes("crm", "catalog catalogitem feed", "add change")
     | _codes("crm", "importjob", "view add")

@@ -9,6 +9,7 @@ import pytest
 from django.db import connections
 
 from crm.embedded.postgres import attach_configured
+from crm.events.standing import forget_fixes
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 
@@ -38,6 +39,12 @@ def _lay_products(request: pytest.FixtureRequest) -> None:
 def _commits(request: pytest.FixtureRequest) -> bool:
     marker = request.node.get_closest_marker("django_db")
     return bool(marker and marker.kwargs.get("transaction"))
+
+
+@pytest.fixture(autouse=True)
+def no_fixes_known() -> None:
+    """What a test before this one wrote is rolled back: nobody may believe it."""
+    forget_fixes()
 
 
 @pytest.fixture(scope="session")

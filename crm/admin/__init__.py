@@ -7,6 +7,7 @@ from crm.admin import (  # noqa: F401
     catalog,
     catalog_item,
     contact,
+    data_fix,
     device,
     event,
     feed,

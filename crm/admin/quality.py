@@ -156,6 +156,7 @@ def describe_page(request: HttpRequest) -> Context:
         "part": part,
         "tabs": [(key, label, counts[key]) for key, (label, _) in PARTS.items()],
         "shown": f"crm/quality/_{part}.html",
+        "may_fix": request.user.has_perm("crm.add_datafix"),
         **describe(request, found),
     }
 

@@ -98,7 +98,8 @@ def answer_call(
     result = record_events(items, received_at=timezone.now(), source=source)
     if result.accepted:
         ring_bell()
-    note_rejections(rejected, source=source, body=body, at=at)
+    lost = [*rejected, *result.rejected]
+    note_rejections(lost, source=source, body=body, at=at)
     if overload is None or not held:
         return answer(200, describe_result(result, rejected))
     return answer_overload(overload, result, [*rejected, *turn_away(held, overload)])

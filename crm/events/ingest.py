@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from crm.events.amounts import read_currency, read_value
 from crm.events.commerce import use_our_name
 from crm.events.devices import register_devices
 from crm.events.envelope import Rejection
+from crm.events.fixes import apply_fixes
 from crm.events.identity import (
     Attached,
     IdentityRaceLost,
@@ -23,6 +24,7 @@ from crm.events.identity import (
     list_keys,
 )
 from crm.events.schema import Item
+from crm.events.standing import read_fixes
 from crm.events.statements import open_cursor
 from crm.events.traits import TraitWord, apply_traits
 from crm.events.vocabulary import remember_names
@@ -105,6 +107,8 @@ def record_events(
 ) -> IngestResult:
     """Take in parsed calls: all of it in one transaction, or nothing.
 
+    0. our names for what shops call otherwise, and the fixes of data that stand;
+       what they block is in the result, with its index
     1. claim the message ids: a repeat, now or within 7 days, has no effect
     2. find, make, link and merge contacts, and lock them in id order
     3. append the events and one pending row per call, in one statement
@@ -113,9 +117,12 @@ def record_events(
 
     The caller rings the bell after the commit.
     """
+    named = [use_our_name(item) for item in items]
+    kept, rejected = apply_fixes(named, read_fixes())
     for attempt in range(1, MAX_TRIES + 1):
         try:
-            return take_in(items, received_at=received_at, source=source)
+            result = take_in(kept, received_at=received_at, source=source)
+            return replace(result, rejected=rejected) if rejected else result
         except IdentityRaceLost:
             if attempt == MAX_TRIES:
                 raise
@@ -131,7 +138,7 @@ def record_events(
 def take_in(
     items: Sequence[Item], *, received_at: datetime, source: str
 ) -> IngestResult:
-    fresh, owners = open_batch([use_our_name(item) for item in items])
+    fresh, owners = open_batch(items)
     result = IngestResult(accepted=len(fresh), duplicates=len(items) - len(fresh))
     if not fresh:
         return result

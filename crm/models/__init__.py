@@ -8,6 +8,7 @@ from crm.models.audit import AuditEntry
 from crm.models.brand import Brand
 from crm.models.catalog import Catalog, CatalogChange, CatalogItem
 from crm.models.contact import Contact, Identifier
+from crm.models.data_fix import DataFix
 from crm.models.device import Device
 from crm.models.event import Event, EventName, MessageKey, PendingEvent
 from crm.models.feed import Feed
@@ -32,6 +33,7 @@ __all__ = [
     "CatalogItem",
     "Contact",
     "CountedDay",
+    "DataFix",
     "Device",
     "DuplicateSuspect",
     "Event",

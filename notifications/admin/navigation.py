@@ -29,6 +29,7 @@ SECTIONS = (
             ("Imports", "upload_file", "crm_importjob"),
             ("Merges", "merge", "crm_merge"),
             ("Data quality", "fact_check", "crm_eventday"),
+            ("Data fixes", "build", "crm_datafix"),
         ),
     ),
     (
