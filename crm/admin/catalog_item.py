@@ -89,7 +89,7 @@ class CatalogItemAdmin(BigTableAdmin):
         ("Its own fields", {"fields": ("attributes",)}),
     )
 
-    @display(description="")
+    @display(description="Picture")
     def shown_picture(self, item: CatalogItem) -> SafeString | str:
         if not item.image_url.startswith("https://"):
             return ""

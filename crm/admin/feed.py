@@ -11,6 +11,8 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
@@ -59,14 +61,14 @@ class FeedAdmin(ModelAdmin):
         ),
         (
             "The last time",
-            {"fields": (("shown_result", "fetched_at"), "error", "shown_entries")},
+            {"fields": (("told_result", "fetched_at"), "error", "shown_entries")},
         ),
     )
-    readonly_fields = ("shown_result", "fetched_at", "error", "shown_entries")
+    readonly_fields = ("told_result", "fetched_at", "error", "shown_entries")
 
     @admin.display(description="Address")
-    def shown_url(self, feed: Feed) -> str:
-        return cut_cell(feed.url)
+    def shown_url(self, feed: Feed) -> SafeString:
+        return format_html('<span class="apr-wrap">{}</span>', cut_cell(feed.url))
 
     @display(
         description="Result",
@@ -80,11 +82,19 @@ class FeedAdmin(ModelAdmin):
     def shown_result(self, feed: Feed) -> tuple[str, str]:
         return feed.result, feed.get_result_display()
 
+    @admin.display(description="Result")
+    def told_result(self, feed: Feed) -> str:
+        return feed.get_result_display()
+
     @admin.display(description="Entries")
     def shown_entries(self, feed: Feed) -> str:
         if feed.first_read_at is None:
             return "–"
         return f"{feed.entries}, {feed.entries_new} of them new"
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        # Where its items came from stays known; an inactive one is asked no more.
+        return False
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.fieldsets if obj else self.fieldsets[:1]

@@ -37,7 +37,7 @@ class Catalog(models.Model):
     slug = models.SlugField(
         primary_key=True,
         max_length=50,
-        help_text="The name in templates and addresses: catalog.<slug>[…]. "
+        help_text="The name in templates, as in catalog.news[…], and in addresses. "
         "It stays as it is.",
     )
     name = models.CharField(max_length=100)

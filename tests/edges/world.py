@@ -17,6 +17,7 @@ from django_celery_beat.models import (
     PeriodicTask,
 )
 
+from crm.catalog.items import save_items
 from crm.events.merge import merge_contacts
 from crm.imports.jobs import start_import
 from crm.models import (
@@ -25,6 +26,7 @@ from crm.models import (
     CountedDay,
     EventDay,
     EventName,
+    Feed,
     PendingEvent,
     PropertyKind,
     RejectedItem,
@@ -46,6 +48,7 @@ from segments.editing import save_segment
 from segments.models import Segment
 from tests.factories import (
     make_api_key,
+    make_catalog,
     make_contact,
     make_device,
     make_event,
@@ -107,6 +110,14 @@ def make_known(text: str) -> Contact:
     EventName.objects.create(name=text[:200], properties=[text[:100]])
     make_findings(text)
     make_product("sku-1", name=text, attributes={"color": text})
+    shelf = make_catalog(name=text[:100])
+    save_items(
+        shelf,
+        [{"code": text[:100], "name": text, "category": text[:200]}],
+        source="test",
+        at=timezone.now(),
+    )
+    Feed.objects.create(catalog=shelf, url=text, error=text, result="failed")
     make_api_key("read")
     make_import(text)
     PendingEvent.objects.create(
