@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("crm", "0014_add_rate_buckets"),
+        ("crm", "0015_add_data_fixes"),
     ]
 
     operations = [
