@@ -44,12 +44,19 @@ class CrmConfig(AppConfig):
         from crm.ports.effects import register_effects
 
         register_effects(ProductEffects())
+        register_own()
 
-        # --- Facts that segment rules may ask about ---
-        from crm.facts.attributes import AttributeSource
-        from crm.facts.devices import DeviceSource
-        from crm.facts.events import EventSource
-        from crm.ports.facts import register_facts
 
-        for source in (EventSource(), AttributeSource(), DeviceSource()):
-            register_facts(source)
+def register_own() -> None:
+    """What crm itself answers of the ports `facts` and `sheets`."""
+    from crm.facts.attributes import AttributeSource
+    from crm.facts.devices import DeviceSource
+    from crm.facts.events import EventSource
+    from crm.imports.tables import SHEETS
+    from crm.ports.facts import register_facts
+    from crm.ports.sheets import register_sheet
+
+    for source in (EventSource(), AttributeSource(), DeviceSource()):
+        register_facts(source)
+    for sheet in SHEETS:
+        register_sheet(sheet)

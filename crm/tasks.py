@@ -14,6 +14,7 @@ from crm.catalog.feeds import fetch_next
 from crm.clock import read_clock
 from crm.events.retention import forget_messages, prepare_months
 from crm.events.unmerge import forget_journals
+from crm.imports.exports import forget_links
 from crm.imports.jobs import forget_imports
 from crm.imports.run import run_imports as take_imports
 from crm.models import RateBucket
@@ -39,6 +40,7 @@ def maintain() -> None:
     forget_findings(now=now)
     find_duplicates()
     forget_imports(now=now)
+    forget_links(now=now)
     RateBucket.objects.forget_idle(now=now)
 
 

@@ -12,12 +12,15 @@ class NotificationsConfig(AppConfig):
 
         from crm.ports.personal_data import register_holder
         from crm.ports.purposes import register_purposes
+        from crm.ports.sheets import register_sheet
         from crm.ports.timeline import register_timeline
         from notifications.analytics.personal_data import MessageHolder
         from notifications.analytics.purposes import MessagePurposes
+        from notifications.analytics.sheets import DELIVERIES
         from notifications.analytics.timeline import MessageTimeline
         from notifications.channels.checks import check_channel_settings
 
+        register_sheet(DELIVERIES)
         register(check_channel_settings)
         register_holder(MessageHolder())
         register_timeline(MessageTimeline())

@@ -10,6 +10,7 @@ from crm.admin import (  # noqa: F401
     data_fix,
     device,
     event,
+    exports,
     feed,
     imports,
     merge,

@@ -11,6 +11,7 @@ from crm.models.contact import Contact, Identifier
 from crm.models.data_fix import DataFix
 from crm.models.device import Device
 from crm.models.event import Event, EventName, MessageKey, PendingEvent
+from crm.models.export_link import ExportLink
 from crm.models.feed import Feed
 from crm.models.import_job import ImportJob, ImportPart, ImportProblem, ImportTouch
 from crm.models.merge import Merge, MergeJournal
@@ -39,6 +40,7 @@ __all__ = [
     "Event",
     "EventDay",
     "EventName",
+    "ExportLink",
     "Feed",
     "Identifier",
     "ImportJob",

@@ -27,6 +27,7 @@ SECTIONS = (
             ("Events", "bolt", "crm_event"),
             ("Devices", "smartphone", "crm_device"),
             ("Imports", "upload_file", "crm_importjob"),
+            ("Exports", "download", "crm_exportlink"),
             ("Merges", "merge", "crm_merge"),
             ("Data quality", "fact_check", "crm_eventday"),
             ("Data fixes", "build", "crm_datafix"),
