@@ -12,10 +12,14 @@ from crm.server.bridge import WholeRequests
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "crm.settings")
 
 
+# What a form puts around a file.
+FORM_BYTES = 1_000_000
+
+
 def find_limit(path: str) -> int:
-    """Files come through the admin alone."""
+    """Files come through the admin alone: those of imports."""
     if path.startswith("/admin/"):
-        return settings.UPLOAD_MAX_BYTES
+        return settings.IMPORT_MAX_BYTES + FORM_BYTES
     return settings.DATA_UPLOAD_MAX_MEMORY_SIZE
 
 

@@ -145,9 +145,6 @@ WEB_THREADS = read_positive("WEB_THREADS", 2)
 # A body that is not there after so long, and a second more for each 16 kB that came,
 # ends with 408.
 BODY_WAIT_S = read_positive("BODY_WAIT_S", 10)
-# The largest body of a page of the admin; elsewhere it is 2.5 MB, and for events the
-# limit of a batch.
-UPLOAD_MAX_BYTES = read_positive("UPLOAD_MAX_BYTES", 104_857_600)
 # How many proxies of yours stand before it, each adding the address it was called from
 # to X-Forwarded-For. 0: that header is anybody's word, and not believed.
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0)

@@ -11,6 +11,7 @@ from crm.api import (
     catalogs,
     contacts,
     devices,
+    events,
     health,
     merges,
     posthog,
@@ -23,6 +24,7 @@ POSTHOG_PATHS = ("batch", "capture", "i/v0/e")
 router = SimpleRouter()
 router.register("contacts", contacts.ContactViewSet, basename="contact")
 router.register("devices", devices.DeviceViewSet, basename="device")
+router.register("events", events.EventViewSet, basename="event")
 router.register("catalogs", catalogs.CatalogViewSet, basename="catalog")
 router.register("merges", merges.MergeViewSet, basename="merge")
 router.register("products", products.ProductViewSet, basename="product")

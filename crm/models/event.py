@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from typing import Any, Self
+from uuid import UUID
 
 from django.db import connection, models
 from django.utils import timezone
@@ -31,6 +32,17 @@ class EventQuerySet(models.QuerySet["Event"]):
     def for_contact(self, contact: Contact) -> Self:
         """Newest first; reads the timeline index."""
         return self.filter(contact=contact).order_by("-occurred_at", "-id")
+
+    def in_span(self, since: datetime, until: datetime | None) -> Self:
+        """From `since` on, before `until` where there is one."""
+        found = self.filter(occurred_at__gte=since)
+        return found.filter(occurred_at__lt=until) if until else found
+
+    def before(self, at: datetime, pk: UUID) -> Self:
+        """What comes after this event, newest first. The bound that stands alone is
+        for the planner: it leaves out partitions and starts in the index."""
+        earlier = models.Q(occurred_at__lt=at) | models.Q(occurred_at=at, pk__lt=pk)
+        return self.filter(earlier, occurred_at__lte=at)
 
     def of_searched(self, text: str) -> Self:
         """Events of the contacts that a search means; all where it is empty."""
