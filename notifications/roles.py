@@ -28,7 +28,7 @@ def _codes(app: str, models: str, verbs: str = "view") -> set[str]:
 SEE_PEOPLE = _codes(
     "crm",
     "contact device event eventname catalog catalogitem feed brand merge "
-    "eventday datafix",
+    "eventday datafix plannedevent",
 )
 SEE_CONSENT = _codes(
     "preferences", "preferencecenter topic subscription consentrecord suppression"
@@ -63,6 +63,7 @@ ROLES: Final[dict[str, set[str]]] = {
     | SCHEDULES
     | _codes("segments", "segment", "add change delete")
     | _codes("crm", "datafix", "add change")
+    | _codes("crm", "plannedevent", "add change delete")
     | _codes("notifications", "campaign template", "add change")
     | _codes("crm", "catalog catalogitem feed", "add change")
     | _codes("crm", "importjob", "view add")

@@ -15,5 +15,6 @@ from crm.admin import (  # noqa: F401
     imports,
     merge,
     pending_event,
+    planned_event,
     quality,
 )

@@ -20,6 +20,7 @@ from crm.admin.merge import RIGHT
 from crm.bell import ring_bell
 from crm.models import DuplicateSuspect, EventDay
 from crm.quality.duplicates import dismiss_duplicate
+from crm.quality.plan import find_gaps
 from crm.quality.properties import Properties, read_examples, read_properties
 from crm.quality.report import (
     ApiClient,
@@ -178,7 +179,12 @@ def describe_volume(request: HttpRequest, found: Findings) -> Context:
 
 def describe_names(request: HttpRequest, found: Findings) -> Context:
     names = found.names
-    return {"similar": names.similar[:MAX_LINES], "new": names.new[:MAX_LINES]}
+    return {
+        "similar": names.similar[:MAX_LINES],
+        "new": names.new[:MAX_LINES],
+        "gaps": find_gaps(),
+        "may_plan": request.user.has_perm("crm.add_plannedevent"),
+    }
 
 
 def describe_properties(request: HttpRequest, found: Findings) -> Context:

@@ -15,6 +15,7 @@ import msgspec
 from django.db import connection, transaction
 
 from crm.events.schema import Item
+from crm.events.value_kinds import KINDS
 
 # Suggestions in editors need no more; names made of ids must not grow for ever.
 MAX_PROPERTIES = 200
@@ -45,15 +46,6 @@ ORDER BY name, property, kind
 ON CONFLICT (name, property, kind) DO UPDATE SET
     last_seen_at = greatest(k.last_seen_at, excluded.last_seen_at)
 """
-# As `PropertyKind.Kind`; null says nothing of a kind.
-KINDS: dict[type, str] = {
-    str: "text",
-    int: "number",
-    float: "number",
-    bool: "yes_no",
-    list: "list",
-    dict: "object",
-}
 # A property's name and the type of its value.
 Seen = tuple[str, type[Any]]
 

@@ -15,6 +15,7 @@ from crm.models.export_link import ExportLink
 from crm.models.feed import Feed
 from crm.models.import_job import ImportJob, ImportPart, ImportProblem, ImportTouch
 from crm.models.merge import Merge, MergeJournal
+from crm.models.planned_event import PlannedEvent
 from crm.models.product import Product
 from crm.models.quality import (
     CountedDay,
@@ -51,6 +52,7 @@ __all__ = [
     "MergeJournal",
     "MessageKey",
     "PendingEvent",
+    "PlannedEvent",
     "Product",
     "PropertyKind",
     "RejectedItem",

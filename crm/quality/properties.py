@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db.models import Min
 
-from crm.events.vocabulary import KINDS
+from crm.events.value_kinds import KINDS
 from crm.events.words import describe_properties
 from crm.models import Event, PropertyKind
 from crm.quality.names import Similar, list_similar

@@ -30,6 +30,7 @@ SECTIONS = (
             ("Exports", "download", "crm_exportlink"),
             ("Merges", "merge", "crm_merge"),
             ("Data quality", "fact_check", "crm_eventday"),
+            ("Tracking plan", "checklist", "crm_plannedevent"),
             ("Data fixes", "build", "crm_datafix"),
         ),
     ),

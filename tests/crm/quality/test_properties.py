@@ -11,7 +11,8 @@ import pytest
 from crm.events import vocabulary
 from crm.events.ingest import record_events
 from crm.events.schema import Item
-from crm.events.vocabulary import KINDS, forget_written
+from crm.events.value_kinds import KINDS
+from crm.events.vocabulary import forget_written
 from crm.models import EventName, PropertyKind
 from crm.quality.properties import read_examples, read_properties
 from tests.factories import NOON, make_contact, make_event
