@@ -12,6 +12,7 @@ from django.db.utils import IntegrityError
 from django.test import Client
 from django.utils import timezone
 
+from crm.keys import revoke_api_key
 from crm.models import ApiKey, AuditEntry, Brand, PendingEvent, Product
 from crm.models.audit import record_audit
 from crm.models.ids import make_uuid7
@@ -83,6 +84,34 @@ def test_revoking_ends_a_key_and_is_audited(admin_client: Client) -> None:
     key.refresh_from_db()
     assert key.revoked_at is not None
     assert list(AuditEntry.objects.values_list("action", flat=True)) == ["revoked"]
+
+
+def test_rotating_shows_a_new_secret_once_and_keeps_the_old_for_a_day(
+    admin_client: Client,
+) -> None:
+    key, old = ApiKey.issue(name="shop", scopes=["read"])
+    body = {"action": "rotate", "_selected_action": [key.pk]}
+    page = admin_client.post("/admin/crm/apikey/", body)
+
+    secret = re.search(r"apr_[\w-]{30,}", page.content.decode())
+    assert secret is not None
+    assert ApiKey.objects.matching(secret.group()) == key
+    assert ApiKey.objects.matching(old) == key
+    assert "no-store" in page["Cache-Control"]
+    assert b"rotating" in admin_client.get("/admin/crm/apikey/").content
+    assert [row.action for row in AuditEntry.objects.all()] == ["rotated"]
+
+
+def test_only_one_live_key_is_rotated_at_a_time(admin_client: Client) -> None:
+    keys = [ApiKey.issue(name=name, scopes=["read"])[0] for name in ("a", "b")]
+    body = {"action": "rotate", "_selected_action": [key.pk for key in keys]}
+    both = admin_client.post("/admin/crm/apikey/", body, follow=True)
+    assert b"one key at a time" in both.content
+    revoke_api_key(keys[0], actor="test")
+    body = {"action": "rotate", "_selected_action": [keys[0].pk]}
+    ended = admin_client.post("/admin/crm/apikey/", body, follow=True)
+    assert b"has ended" in ended.content
+    assert not ApiKey.objects.exclude(old_key_hash=None).exists()
 
 
 def test_a_product_is_saved_with_an_audit_row(admin_client: Client) -> None:
