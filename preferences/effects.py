@@ -27,6 +27,7 @@ class ConsentEffects:
 
     event_names = frozenset({UNSUBSCRIBED, "Unsubscribed", CHOICES})
     trait_names = frozenset({UNSUBSCRIBED, CHOICES})
+    is_consent = True
 
     def apply(self, effects: Sequence[Effect]) -> None:
         center = PreferenceCenter.objects.default()
@@ -53,6 +54,7 @@ class SuppressionEffects:
 
     event_names = frozenset({SUPPRESSED, UNSUPPRESSED})
     trait_names: frozenset[str] = frozenset()
+    is_consent = True
 
     def apply(self, effects: Sequence[Effect]) -> None:
         people = Contact.objects.in_bulk({effect.contact_id for effect in effects})

@@ -49,6 +49,7 @@ class ProductEffects:
 
     event_names = frozenset(EVENTS)
     trait_names: frozenset[str] = frozenset()
+    is_consent = False
 
     def apply(self, effects: Sequence[Effect]) -> None:
         learn_products(

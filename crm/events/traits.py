@@ -110,6 +110,8 @@ def clean_column(column: str, value: Any) -> str | None:
     }[column](text)
 
 
+# An import asks for the same text twice: when it judges a row and when it writes it.
+@functools.lru_cache(maxsize=8_192)
 def clean_email(text: str) -> str | None:
     try:
         validate_email(text)
@@ -118,6 +120,7 @@ def clean_email(text: str) -> str | None:
     return text if len(text) <= 254 else None
 
 
+@functools.lru_cache(maxsize=8_192)
 def clean_phone(text: str) -> str | None:
     """E.164; a number without its country code is nobody's number."""
     try:

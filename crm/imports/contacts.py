@@ -12,8 +12,7 @@ from crm.events.traits import clean_column
 from crm.imports.cells import Problem
 from crm.imports.files import Row
 from crm.imports.mapping import Column
-from crm.imports.taken import Reading, Taken, read_value
-from crm.models import ImportTouch
+from crm.imports.taken import Reading, Taken, Touch, read_value
 
 # Where a wrong value is refused, not kept as a plain trait: a file can be mended.
 CHECKED: Final = {
@@ -42,10 +41,7 @@ def take_contacts(
         outcomes = plan_people(said, at=at).outcomes
     else:
         outcomes, touches = save_people(said, at=at)
-        taken.touches = [
-            ImportTouch(contact_id=t.contact_id, made=t.made, before=t.before)
-            for t in touches
-        ]
+        taken.touches = [Touch(t.made, t.contact_id, before=t.before) for t in touches]
     taken.new = outcomes.count("new")
     taken.changed = outcomes.count("changed")
     taken.same = outcomes.count("same")

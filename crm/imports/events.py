@@ -17,16 +17,19 @@ import msgspec
 from django.db import connection
 
 from crm.events.bulk import find_owners
-from crm.events.envelope import ItemRefused
+from crm.events.commerce import use_our_name
+from crm.events.envelope import ItemRefused, Rejection
+from crm.events.fixes import apply_fixes
 from crm.events.identity import Key, lead_key
-from crm.events.ingest import record_events
+from crm.events.ingest import IngestResult, record_events
 from crm.events.limits import Limits
 from crm.events.schema import Item, parse_item
+from crm.events.standing import read_fixes
 from crm.imports.cells import CellRefused, Problem, read_moment
 from crm.imports.files import Row
-from crm.imports.taken import Reading, Taken, read_value
-from crm.models import ImportTouch
+from crm.imports.taken import Reading, Taken, Touch, read_value
 from crm.models.partitions import ensure_partitions
+from crm.ports.effects import effect_providers
 
 SOURCE: Final = "import"
 WIRE: Final = {
@@ -60,25 +63,38 @@ def take_events(
     known = find_known(items, owners)
     fresh = {item.message_id: item for item in items if item.message_id not in known}
     taken.new, taken.same = len(fresh), len(items) - len(fresh)
-    if not dry and fresh:
-        accepted = record_all(list(fresh.values()), at=at)
-        taken.same += taken.new - accepted
-        taken.new = accepted
+    if dry:
+        _, wrong = apply_fixes(list(fresh.values()), read_fixes())
+        taken.new -= len(wrong)
+        refuse_blocked(taken, rows, wrong)
+    elif fresh:
+        result = record_all(list(fresh.values()), at=at)
+        refuse_blocked(taken, rows, result.rejected)
+        taken.new, taken.same = result.accepted, taken.same + result.duplicates
         taken.touches = list_touches(list(fresh.values()), owners)
     return taken
 
 
-def record_all(items: list[Item], *, at: datetime) -> int:
+def refuse_blocked(
+    taken: Taken, rows: Sequence[Row], wrong: Sequence[Rejection]
+) -> None:
+    """What a fix of data does not let in."""
+    for one in wrong:
+        problem = Problem(one.code, one.message)
+        taken.refused.append((rows[one.index], [problem]))
+
+
+def record_all(items: list[Item], *, at: datetime) -> IngestResult:
     for month in {item.occurred_at.date().replace(day=1) for item in items}:
         ensure_partitions("crm_event", first=month, last=month)
-    return record_events(items, received_at=at, source=SOURCE).accepted
+    return record_events(items, received_at=at, source=SOURCE)
 
 
-def list_touches(items: list[Item], before: dict[Key, int]) -> list[ImportTouch]:
+def list_touches(items: list[Item], before: dict[Key, int]) -> list[Touch]:
     keys = {lead_key(item) for item in items}
     after = find_owners(keys)
     made = {after[key] for key in keys - before.keys() if key in after}
-    return [ImportTouch(contact_id=pk, made=pk in made) for pk in set(after.values())]
+    return [Touch(contact_id=pk, made=pk in made) for pk in set(after.values())]
 
 
 def find_known(items: Sequence[Item], owners: dict[Key, int]) -> set[str]:
@@ -116,10 +132,20 @@ def read_event(
         column = find_column(reading, fault.path)
         problems.append(Problem(fault.code, fault.message, column))
         return None
+    check_event(item, reading, problems)
+    return item
+
+
+def check_event(item: Item, reading: Reading, problems: list[Problem]) -> None:
+    """What a call may say and a file may not."""
     if item.clock_skewed:
         column = find_column(reading, "timestamp")
         problems.append(Problem("in_the_future", "It has not happened yet.", column))
-    return item
+    name = use_our_name(item).name
+    asked = (one.event_names for one in effect_providers() if one.is_consent)
+    if any(name in names for names in asked):
+        message = "An import can not carry consent."
+        problems.append(Problem("consent", message, find_column(reading, "event")))
 
 
 def parse_call(call: dict[str, Any], index: int, at: datetime) -> Item:

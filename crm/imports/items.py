@@ -17,8 +17,8 @@ from crm.catalog.rows import COLUMNS
 from crm.events.limits import Fault
 from crm.imports.cells import Problem
 from crm.imports.files import Row
-from crm.imports.taken import Reading, Taken, read_value
-from crm.models import Catalog, CatalogItem, ImportTouch
+from crm.imports.taken import Reading, Taken, Touch, read_value
+from crm.models import Catalog, CatalogItem
 
 SOURCE: Final = "import"
 
@@ -98,10 +98,10 @@ def write_plain(value: Any) -> Any:
 
 def list_touches(
     before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]]
-) -> list[ImportTouch]:
+) -> list[Touch]:
     """What was there, and what this import made of it: an undo compares."""
     return [
-        ImportTouch(
+        Touch(
             code=code,
             made=code not in before,
             before={"before": before.get(code), "after": row},

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from crm.imports.cells import CellRefused, Problem, read_cell
 from crm.imports.files import Row
 from crm.imports.mapping import Column
-from crm.models import ImportTouch
+
+
+class Touch(msgspec.Struct, frozen=True):
+    """One row of ImportTouch, without its job."""
+
+    made: bool
+    contact_id: int | None = None
+    code: str = ""
+    before: Mapping[str, Any] = {}
 
 
 @dataclass(slots=True)
@@ -20,8 +30,7 @@ class Taken:
     changed: int = 0
     same: int = 0
     refused: list[tuple[Row, list[Problem]]] = field(default_factory=list)
-    # Not saved, without their job.
-    touches: list[ImportTouch] = field(default_factory=list)
+    touches: list[Touch] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

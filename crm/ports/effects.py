@@ -33,6 +33,8 @@ class EffectProvider(Protocol):
     # Event names and traits this provider wants to see.
     event_names: frozenset[str]
     trait_names: frozenset[str]
+    # What it takes effect on is consent: a file can not say it.
+    is_consent: bool
 
     def apply(self, effects: Sequence[Effect]) -> None: ...
 

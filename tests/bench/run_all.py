@@ -47,6 +47,8 @@ LINES = (
     Line("ingest", "ingest_x_copy_batch", "against a COPY and commit for each 100"),
     Line("ingest", "ingest_x_drf", "against a plain DRF view", 2.5, 4),
     Line("ingest", "request_p99_ms", "p99 of such a request of 100, ms"),
+    Line("imports", "import_per_s", "contacts/s from a file", 50_000, 120_000),
+    Line("imports", "import_x_copy", "against one COPY of the contacts alone"),
     Line("process", "process_per_s", "events/s processed, 1 process", 2_000, 5_000),
     Line("segments", "refresh_worst_s", "worst refresh of S1–S8, s", 4, 2, True, True),
     Line(

@@ -12,7 +12,8 @@ from crm.events.ingest import record_events
 from crm.events.limits import Limits
 from crm.events.retention import forget_messages
 from crm.events.schema import parse_item
-from crm.models import Contact, Event, MessageKey, PendingEvent
+from crm.events.standing import forget_fixes
+from crm.models import Contact, DataFix, Event, MessageKey, PendingEvent
 from tests.crm.imports.files import (
     SENT,
     check_file,
@@ -128,3 +129,23 @@ def test_a_file_without_a_column_for_it_names_all_of_its_events() -> None:
         ("Visited", datetime(2026, 2, 1, tzinfo=UTC)),
         ("Visited", datetime(2026, 2, 2, 10, 30, tzinfo=UTC)),
     }
+
+
+def test_events_that_speak_of_consent_are_refused_and_change_nobodys() -> None:
+    names = ("unsubscribed", "cio_subscription_preferences", "User Unsuppressed")
+    lines = [f"u{n},{name},2026-03-01" for n, name in enumerate(names)]
+    job = run_file(make_csv("user_id,event,time", *lines), "events")
+    assert list_problems(job) == [(n, "event", "consent") for n in (2, 3, 4)]
+    assert not Event.objects.exists()
+    assert not Contact.objects.exists()
+
+
+def test_what_a_fix_of_data_blocks_is_refused_by_its_line() -> None:
+    DataFix.objects.create(kind="block", name="Noise", applied_at=SENT)
+    forget_fixes()
+    content = make_csv("user_id,event,time", "u1,A,2026-03-01", "u1,Noise,2026-03-01")
+    job = run_file(content, "events")
+    assert count_rows(job) == (1, 0, 0, 1)
+    assert [line for line, *_ in list_problems(job)] == [3]
+    assert count_rows(check_file(content, "events")) == (0, 0, 1, 1)
+    forget_fixes()
