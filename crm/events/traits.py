@@ -10,10 +10,10 @@ from __future__ import annotations
 import functools
 import re
 import zoneinfo
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 import phonenumbers
@@ -102,12 +102,7 @@ def clean_column(column: str, value: Any) -> str | None:
     text = value.strip() if isinstance(value, str) else ""
     if not text:
         return None
-    return {
-        "email": clean_email,
-        "phone": clean_phone,
-        "locale": clean_locale,
-        "time_zone": clean_time_zone,
-    }[column](text)
+    return CLEANERS[column](text)
 
 
 # An import asks for the same text twice: when it judges a row and when it writes it.
@@ -144,6 +139,14 @@ def clean_time_zone(text: str) -> str | None:
 @functools.cache
 def list_time_zones() -> frozenset[str]:
     return frozenset(zoneinfo.available_timezones())
+
+
+CLEANERS: Final[Mapping[str, Callable[[str], str | None]]] = {
+    "email": clean_email,
+    "phone": clean_phone,
+    "locale": clean_locale,
+    "time_zone": clean_time_zone,
+}
 
 
 def write_profiles(contacts: Sequence[Contact]) -> None:
