@@ -17,7 +17,7 @@ from crm.events.unmerge import forget_journals
 from crm.imports.exports import forget_links
 from crm.imports.jobs import forget_imports
 from crm.imports.run import run_imports as take_imports
-from crm.models import RateBucket
+from crm.models import IdempotentCall, RateBucket
 from crm.quality.counting import count_due_days
 from crm.quality.duplicates import find_duplicates
 from crm.quality.retention import forget_findings
@@ -42,6 +42,7 @@ def maintain() -> None:
     forget_imports(now=now)
     forget_links(now=now)
     RateBucket.objects.forget_idle(now=now)
+    IdempotentCall.objects.forget_old(now=now)
 
 
 @shared_task(name="crm.tasks.announce_changes", soft_time_limit=110, time_limit=120)

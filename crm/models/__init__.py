@@ -13,6 +13,7 @@ from crm.models.device import Device
 from crm.models.event import Event, EventName, MessageKey, PendingEvent
 from crm.models.export_link import ExportLink
 from crm.models.feed import Feed
+from crm.models.idempotency import IdempotentCall
 from crm.models.import_job import ImportJob, ImportPart, ImportProblem, ImportTouch
 from crm.models.merge import Merge, MergeJournal
 from crm.models.planned_event import PlannedEvent
@@ -43,6 +44,7 @@ __all__ = [
     "EventName",
     "ExportLink",
     "Feed",
+    "IdempotentCall",
     "Identifier",
     "ImportJob",
     "ImportPart",

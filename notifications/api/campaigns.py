@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import exceptions, serializers, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.fields import get_error_detail
@@ -16,6 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from crm.api.actors import name_actor
+from crm.api.idempotency import HEADER, run_once
 from crm.bell import ring_on_commit
 from crm.clock import read_clock
 from crm.models import ApiKey
@@ -107,6 +108,16 @@ class Conflict(exceptions.APIException):
     default_code = "illegal_transition"
 
 
+ONCE = [
+    OpenApiParameter(
+        HEADER,
+        str,
+        OpenApiParameter.HEADER,
+        description="the same for a day: the first answer again, no second effect",
+    )
+]
+
+
 class MaySteer(BasePermission):
     """A key that may send, or staff who may launch."""
 
@@ -142,11 +153,13 @@ class CampaignViewSet(viewsets.GenericViewSet):
         days = daily_series(campaign)
         return Response(ReportOutput({**figures, "days": days}).data)
 
-    @extend_schema(request=None, responses=CampaignOutput)
+    @extend_schema(request=None, parameters=ONCE, responses=CampaignOutput)
     @action(detail=True, methods=["post"], permission_classes=[MaySteer])
     def launch(self, request: Request, pk: str) -> Response:
         """Draft → scheduled or running; 400 names what is missing."""
-        return self._steer(launch_campaign, by=name_actor(request))
+        return run_once(
+            request, lambda: self._steer(launch_campaign, by=name_actor(request))
+        )
 
     @extend_schema(request=ReasonInput, responses=CampaignOutput)
     @action(detail=True, methods=["post"], permission_classes=[MaySteer])
@@ -155,11 +168,13 @@ class CampaignViewSet(viewsets.GenericViewSet):
         reason = _read_reason(request)
         return self._steer(pause_campaign, by=name_actor(request), reason=reason)
 
-    @extend_schema(request=None, responses=CampaignOutput)
+    @extend_schema(request=None, parameters=ONCE, responses=CampaignOutput)
     @action(detail=True, methods=["post"], permission_classes=[MaySteer])
     def resume(self, request: Request, pk: str) -> Response:
         """Go on; what expired meanwhile ends as expired."""
-        return self._steer(resume_campaign, by=name_actor(request))
+        return run_once(
+            request, lambda: self._steer(resume_campaign, by=name_actor(request))
+        )
 
     @extend_schema(request=ReasonInput, responses=CampaignOutput)
     @action(detail=True, methods=["post"], permission_classes=[MaySteer])

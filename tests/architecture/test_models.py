@@ -26,6 +26,7 @@ NOT_IN_ADMIN = {
     "crm.ImportTouch": "what an undo of an import needs",
     "crm.MergeJournal": "what an undo on the merge's page needs",
     "crm.MessageKey": "the seven days' memory of message ids: hashes",
+    "crm.IdempotentCall": "answers kept a day for programs that ask twice",
     "crm.RateBucket": "what is left of each rate limit, for a second or two",
     "preferences.LinkGuess": "counts wrong links per network, for an hour",
     "preferences.Topic": "rows of the preference center's page",
