@@ -26,11 +26,12 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """`said` is the type that came, '' where nothing came."""
+    """`said` is the type that came, `wanted` the planned one where they differ."""
 
     kind: str
     property: str
     said: str = ""
+    wanted: str = ""
 
 
 class PlanRefused(ValueError):
@@ -87,7 +88,7 @@ def find_violations(
             continue
         kind = KINDS.get(type(said[one.name]), "")
         if kind != one.type:
-            yield Violation(TYPE, one.name, kind)
+            yield Violation(TYPE, one.name, kind, one.type)
     known = {one.name for one in expected}
     if known:
         for key in said.keys() - known:

@@ -11,6 +11,7 @@ import pytest
 from django.conf import settings as site
 from django.test import Client
 
+from crm.models import DataFix, PlannedEvent
 from notifications.sandbox.log import SandboxLog
 from preferences.tokens import build_preference_url, build_unsubscribe_url
 from tests.edges.world import World, forget_log, make_world
@@ -157,6 +158,10 @@ def list_pages(world: World) -> list[str]:
         "/admin/crm/eventname/",
         "/admin/crm/eventday/",
         "/admin/crm/eventday/?part=properties",
+        "/admin/crm/datafix/",
+        f"/admin/crm/datafix/{DataFix.objects.latest('pk').pk}/change/",
+        "/admin/crm/plannedevent/",
+        f"/admin/crm/plannedevent/{PlannedEvent.objects.latest('pk').pk}/change/",
         "/admin/crm/eventday/?part=rejected",
         "/admin/crm/device/",
         "/admin/crm/catalogitem/",

@@ -24,10 +24,12 @@ from crm.models import (
     Brand,
     Contact,
     CountedDay,
+    DataFix,
     EventDay,
     EventName,
     Feed,
     PendingEvent,
+    PlannedEvent,
     PropertyKind,
     RejectedItem,
 )
@@ -140,6 +142,9 @@ def make_findings(text: str) -> None:
     )
     for kind in ("text", "number"):
         PropertyKind.objects.create(name=name, property=text[:200], kind=kind)
+    DataFix.objects.create(kind=DataFix.Kind.IGNORE, name=name, key=text[:200])
+    expected = [{"name": text[:200], "type": "number", "required": True}]
+    PlannedEvent.objects.create(name=name, description=text, properties=expected)
     RejectedItem.objects.create(
         seen_on=today,
         source="test",

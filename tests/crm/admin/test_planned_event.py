@@ -59,9 +59,9 @@ def test_violations_stand_on_the_page_with_the_way_to_a_fix(
 
     page = admin_client.get(f"{PAGE}{planned.pk}/change/").content.decode()
 
-    assert "is of the type text" in page
+    assert "is text, not number" in page
     assert "&lt;script&gt;" in page
-    assert "?kind=coerce&amp;name=Viewed&amp;key=price" in page
+    assert "?kind=coerce&amp;name=Viewed&amp;key=price&amp;target=number" in page
     listed = admin_client.get(PAGE).content.decode()
     assert "live" in listed
 
