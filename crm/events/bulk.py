@@ -18,12 +18,7 @@ from django.db import connection
 from crm.events.identity import ANONYMOUS, EXTERNAL, IdentityRaceLost, Key
 from crm.events.naming import EMAIL_KEY
 from crm.events.statements import open_cursor
-from crm.events.traits import (
-    TraitWord,
-    merge_traits,
-    write_addresses,
-    write_profiles,
-)
+from crm.events.traits import TraitWord, clean_column, merge_traits, write_profiles
 from crm.models import Contact, Identifier
 from crm.models.ids import make_uuid7s
 from crm.ports.effects import effect_providers
@@ -79,6 +74,10 @@ class NewPerson:
     time_zone: str = ""
 
 
+# Who a key leads to: a contact's pk, or somebody to be made.
+Owner = int | NewPerson
+
+
 @dataclass(frozen=True, slots=True)
 class Touch:
     """A contact that was made or changed; `before`: {trait: [value, said at]}, both
@@ -101,7 +100,9 @@ class PeoplePlan:
     before: dict[int, dict[str, Any]] = field(default_factory=dict)
     addresses: dict[int, tuple[str, str]] = field(default_factory=dict)
     # Keys that lead to somebody, found or to be made.
-    owners: dict[Key, int | NewPerson] = field(default_factory=dict)
+    owners: dict[Key, Owner] = field(default_factory=dict)
+    # E-mail and phone keys of those met: of a pk, or of a new person's key.
+    addresses_of: dict[int | Key, list[Key]] = field(default_factory=dict)
 
 
 def save_people(said: Sequence[Said], *, at: datetime) -> tuple[list[str], list[Touch]]:
@@ -113,6 +114,7 @@ def save_people(said: Sequence[Said], *, at: datetime) -> tuple[list[str], list[
     plan = plan_people(said, at=at, lock=True)
     ids = create_people(plan.new, at=at)
     write_known(plan)
+    write_keys(plan, ids)
     changed = [pk for pk, before in plan.before.items() if before]
     leave_pending([*ids, *changed], at=at)
     touches = [Touch(pk, True, {}) for pk in ids]
@@ -124,15 +126,18 @@ def save_people(said: Sequence[Said], *, at: datetime) -> tuple[list[str], list[
 def plan_people(
     said: Sequence[Said], *, at: datetime, lock: bool = False
 ) -> PeoplePlan:
-    """What `save_people` would do; two queries, and nothing is written."""
+    """What `save_people` would do; four queries, and nothing is written."""
     plan = PeoplePlan(at)
-    keys = {key for row in said for key in list_keys(row)}
-    plan.owners.update(find_owners(keys))
-    ids = sorted({pk for pk in plan.owners.values() if isinstance(pk, int)})
+    leading = find_owners({key for row in said for key in list_keys(row)})
+    ids = sorted(set(leading.values()))
     everybody = Contact.objects
     rows = everybody.lock_in_order(ids) if lock else everybody.filter(pk__in=ids)
     plan.known = {contact.pk: contact for contact in rows}
     check_usable(plan, ids)
+    # Others may hold an address that a row says; they keep it, and are not touched.
+    plan.owners |= find_owners({key for row in said for key in list_addresses(row)})
+    plan.owners |= leading
+    note_addresses(plan)
     refused = [provider.trait_names for provider in effect_providers()]
     for row in said:
         if any(not names.isdisjoint(row.traits) for names in refused):
@@ -156,6 +161,21 @@ def list_keys(row: Said) -> list[Key]:
     return [(EXTERNAL, row.email), (EMAIL, lower), (ANONYMOUS, f"{EMAIL_KEY}{lower}")]
 
 
+def list_addresses(row: Said) -> list[Key]:
+    """E-mail and phone as keys, where the row says valid ones."""
+    said = {kind: row.traits.get(kind) for kind in (EMAIL, PHONE)}
+    clean = {kind: clean_column(kind, value) for kind, value in said.items()}
+    return [(kind, value.lower()) for kind, value in clean.items() if value]
+
+
+def note_addresses(plan: PeoplePlan) -> None:
+    """What leads to the known by e-mail and phone now; one query."""
+    rows = Identifier.objects.filter(contact__in=list(plan.known))
+    for row in rows.filter(kind__in=[EMAIL, PHONE]):
+        plan.owners[row.kind, row.value] = row.contact_id
+        plan.addresses_of.setdefault(row.contact_id, []).append((row.kind, row.value))
+
+
 def find_owners(keys: Iterable[Key]) -> dict[Key, int]:
     """The canonical contacts that these keys lead to; one query."""
     ordered = sorted(keys)
@@ -173,19 +193,30 @@ def plan_row(plan: PeoplePlan, row: Said) -> str:
         owner = NewPerson(keys[-1], row.external_id)
         plan.new.append(owner)
         plan.owners[keys[-1]] = owner
+    person = plan.known[owner] if isinstance(owner, int) else owner
+    addresses = (person.email, person.phone)
     if isinstance(owner, int):
         outcome = change_known(plan, owner, row)
-        email = plan.known[owner].email
     else:
         before = dict(owner.traits)
         merge_traits(owner, TraitWord(0, row.traits, plan.at))
         if outcome == "changed" and before == owner.traits:
             outcome = "same"
-        email = owner.email
-    if email:
-        # For rows further down that know them by e-mail alone.
-        plan.owners.setdefault((EMAIL, email.lower()), owner)
+    if addresses != (person.email, person.phone):
+        move_addresses(plan, owner, email=person.email, phone=person.phone)
     return outcome
+
+
+def move_addresses(plan: PeoplePlan, owner: Owner, *, email: str, phone: str) -> None:
+    """As `write_addresses` after each call: the first to have an address keeps it
+    until they have another."""
+    handle = owner if isinstance(owner, int) else owner.key
+    for key in plan.addresses_of.pop(handle, ()):
+        del plan.owners[key]
+    said = [(EMAIL, email.lower()), (PHONE, phone)]
+    free = [key for key in said if key[1] and key not in plan.owners]
+    plan.owners.update(dict.fromkeys(free, owner))
+    plan.addresses_of[handle] = free
 
 
 def change_known(plan: PeoplePlan, pk: int, row: Said) -> str:
@@ -217,8 +248,6 @@ def create_people(people: Sequence[NewPerson], *, at: datetime) -> list[int]:
     if insert_keys([(*person.key, pk) for person, pk in owned]) != len(ids):
         raise IdentityRaceLost
     copy_contacts(owned, at=at)
-    addresses = [(EMAIL, p.email.lower(), pk) for p, pk in owned if p.email]
-    insert_keys(addresses + [(PHONE, p.phone, pk) for p, pk in owned if p.phone])
     return ids
 
 
@@ -256,12 +285,30 @@ def copy_contacts(owned: Sequence[tuple[NewPerson, int]], *, at: datetime) -> No
 
 def write_known(plan: PeoplePlan) -> None:
     contacts = [plan.known[pk] for pk in plan.addresses]
-    if not contacts:
-        return
-    write_profiles(contacts)
-    moved = [c for c in contacts if plan.addresses[c.pk] != (c.email, c.phone)]
+    if contacts:
+        write_profiles(contacts)
+
+
+def write_keys(plan: PeoplePlan, new_ids: Sequence[int]) -> None:
+    """Let e-mails and phones lead where the rows, one after the other, left them."""
+    known = plan.known
+    moved = [
+        pk
+        for pk, addresses in plan.addresses.items()
+        if addresses != (known[pk].email, known[pk].phone)
+    ]
     if moved:
-        write_addresses(moved)
+        old = Identifier.objects.filter(contact__in=moved, kind__in=[EMAIL, PHONE])
+        old.delete()
+    handles: list[tuple[int | Key, int]] = [(pk, pk) for pk in moved]
+    handles += [(person.key, pk) for person, pk in zip(plan.new, new_ids, strict=True)]
+    insert_keys(
+        [
+            (kind, value, pk)
+            for handle, pk in handles
+            for kind, value in plan.addresses_of.get(handle, ())
+        ]
+    )
 
 
 def leave_pending(ids: Sequence[int], *, at: datetime, name: str = "$identify") -> None:

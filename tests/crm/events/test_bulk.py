@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import transaction
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as some
 
 from crm.events.bulk import Said, save_people
@@ -62,6 +62,14 @@ def save_all(rows: list[tuple[str, dict[str, Any]]], at: datetime) -> list[str]:
     return save_people([Said(name, "", traits) for name, traits in rows], at=at)[0]
 
 
+SAME = {"email": "B@Example.com"}
+
+
+# The first to have an address keeps it, also where the second is new; until they have
+# another.
+@example([("u1", {})], [("u1", SAME), ("u2", SAME)], False)
+@example([("u1", SAME)], [("u1", {"email": "a@example.com"}), ("u2", SAME)], False)
+@example([], [("u1", SAME), ("u2", SAME), ("u1", {"email": "a@example.com"})], False)
 @settings(
     max_examples=60,
     deadline=None,
