@@ -13,7 +13,9 @@ import io
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
 from crm.server.body import (
@@ -31,11 +33,18 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 Application = Callable[..., Iterable[bytes]]
 
 
+# An answer larger than this waits on disk until its reader has taken it.
+MEMORY_MAX_BYTES = 1_000_000
+BLOCK_BYTES = 64 * 1024
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
+    """`body` is open for reading, and is closed once it is sent."""
+
     status: int
     headers: list[tuple[bytes, bytes]]
-    body: bytes
+    body: IO[bytes]
 
 
 @dataclass(slots=True)
@@ -70,7 +79,8 @@ class WholeRequests:
                 "headers": answer.headers,
             }
         )
-        await send({"type": "http.response.body", "body": answer.body})
+        with answer.body as body:
+            await send_blocks(body, send)
 
     async def answer_request(self, scope: Scope, receive: Receive) -> Answer:
         limit = self.find_limit(scope["path"])
@@ -88,8 +98,8 @@ class WholeRequests:
 
 
 def call_application(application: Application, environ: dict[str, Any]) -> Answer:
-    """In a thread of the pool. The answer is built whole, so that a client that reads
-    slowly holds memory, no thread; nothing of ours streams without end."""
+    """In a thread of the pool. The answer is built whole, a large one on disk, so that
+    a client that reads slowly holds no thread; nothing of ours streams without end."""
     begun: list[tuple[str, list[tuple[str, str]]]] = []
 
     def start_response(
@@ -99,12 +109,29 @@ def call_application(application: Application, environ: dict[str, Any]) -> Answe
         return _refuse_write
 
     chunks = application(environ, start_response)
-    try:
-        body = b"".join(chunks)
-    finally:
-        getattr(chunks, "close", lambda: None)()
+    with ExitStack() as unsent:
+        body = unsent.enter_context(SpooledTemporaryFile(MEMORY_MAX_BYTES))
+        try:
+            for chunk in chunks:
+                body.write(chunk)
+        finally:
+            getattr(chunks, "close", lambda: None)()
+        body.seek(0)
+        unsent.pop_all()
     status, headers = begun[0]
     return Answer(int(status[:3]), [_encode(*pair) for pair in headers], body)
+
+
+async def send_blocks(body: IO[bytes], send: Send) -> None:
+    """The body in one message where it is small, else block after block."""
+    block = body.read(BLOCK_BYTES)
+    while True:
+        following = body.read(BLOCK_BYTES) if len(block) == BLOCK_BYTES else b""
+        message = {"type": "http.response.body", "body": block}
+        await send({**message, "more_body": bool(following)})
+        if not following:
+            return
+        block = following
 
 
 def _refuse_write(data: bytes) -> None:
@@ -127,4 +154,4 @@ def build_refusal(fault: BodyFault) -> Answer:
         (b"connection", b"close"),
         (b"x-content-type-options", b"nosniff"),
     ]
-    return Answer(fault.status, headers, body)
+    return Answer(fault.status, headers, io.BytesIO(body))

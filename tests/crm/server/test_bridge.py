@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -46,8 +48,10 @@ def call(
     asyncio.run(bridge({**SCOPE, **scope}, receive, send))
     if not sent:
         return 0, {}, b""
-    start, body = sent
-    return start["status"], dict(start["headers"]), body["body"]
+    start, *blocks = sent
+    assert [block["more_body"] for block in blocks] == [False]
+    body = b"".join(block["body"] for block in blocks)
+    return start["status"], dict(start["headers"]), body
 
 
 def echo(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -161,3 +165,31 @@ def test_the_callers_address_is_what_our_own_proxies_wrote_down(
     environ = build_environ(scope, object(), proxies=proxies)  # type: ignore[arg-type]
 
     assert environ["REMOTE_ADDR"] == address
+
+
+def test_a_large_answer_waits_on_disk_and_goes_out_in_blocks() -> None:
+    chunk = bytes(range(256)) * 4_096
+
+    def export(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        return (chunk for _ in range(32))
+
+    sizes: list[int] = []
+    digest = hashlib.sha256()
+
+    async def send(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.body":
+            sizes.append(len(message["body"]))
+            digest.update(message["body"])
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    bridge = WholeRequests(export, threads=1, wait_s=5, find_limit=lambda path: 1_000)
+    tracemalloc.start()
+    asyncio.run(bridge({**SCOPE, "method": "GET", "headers": []}, receive, send))
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert digest.digest() == hashlib.sha256(chunk * 32).digest()
+    assert max(sizes) == 64 * 1024
+    assert peak_bytes < 4_000_000
