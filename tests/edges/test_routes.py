@@ -35,6 +35,8 @@ INGEST = {"POST": TRACKERS}
 CALL = json.dumps(
     {"userId": "a", "event": "e", "previousId": "b", "groupId": "g", "batch": []}
 )
+# The shape of an id: another text is no address.
+NO_EVENT = "019a6f0e-2b7c-7000-8000-000000000000"
 TABLE: dict[str, dict[str, str]] = {
     "/": {"GET": EVERYBODY, **dict.fromkeys(METHODS[1:], EVERYBODY)},
     "/healthz": {"GET": EVERYBODY},
@@ -80,6 +82,8 @@ TABLE: dict[str, dict[str, str]] = {
     "/api/contacts/<uuid>/preference-link/": {"GET": STEERERS},
     "/api/contacts/<contact>/segments/": {"GET": READERS},
     "/api/contacts/<contact>/merge/": {"POST": "admin root"},
+    "/api/events/": {"GET": READERS},
+    "/api/events/<pk>/": {"GET": READERS},
     "/api/merges/": {"GET": READERS},
     "/api/merges/<pk>/": {"GET": READERS},
     "/api/merges/<pk>/undo/": {"POST": "admin root"},
@@ -201,6 +205,7 @@ def fill_address(route: Route, world: World) -> str:
     }
     rows = {
         "/api/contacts/": contact.uuid,
+        "/api/events/": NO_EVENT,
         "/api/segments/": world.segment.pk,
         "/api/campaigns/": world.campaign.pk,
         "/api/deliveries/": world.delivery.pk,
