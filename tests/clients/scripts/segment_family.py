@@ -8,7 +8,9 @@ import json
 import os
 from datetime import datetime, timezone
 
-client_class = importlib.import_module(os.environ["MODULE"] + ".client").Client
+MODULE = os.environ["MODULE"]
+client_class = importlib.import_module(f"{MODULE}.client").Client
+refusal_class = importlib.import_module(f"{MODULE}.request").APIError
 
 
 def at(minute):
@@ -57,7 +59,7 @@ client.join()
 refused = {}
 try:
     make_client("wrong", sync_mode=True).track("ada", "Seen", message_id="unsaid")
-except Exception as error:
+except refusal_class as error:
     refused = {
         "name": type(error).__name__,
         "status": error.status,
