@@ -101,16 +101,16 @@ def call_application(application: Application, environ: dict[str, Any]) -> Answe
     """In a thread of the pool. The answer is built whole, a large one on disk, so that
     a client that reads slowly holds no thread; nothing of ours streams without end."""
     begun: list[tuple[str, list[tuple[str, str]]]] = []
-
-    def start_response(
-        status: str, headers: list[tuple[str, str]], exc_info: Any = None
-    ) -> Callable[[bytes], None]:
-        begun[:] = [(status, headers)]
-        return _refuse_write
-
-    chunks = application(environ, start_response)
     with ExitStack() as unsent:
         body = unsent.enter_context(SpooledTemporaryFile(MEMORY_MAX_BYTES))
+
+        def start_response(
+            status: str, headers: list[tuple[str, str]], exc_info: Any = None
+        ) -> Callable[[bytes], int]:
+            begun[:] = [(status, headers)]
+            return body.write
+
+        chunks = application(environ, start_response)
         try:
             for chunk in chunks:
                 body.write(chunk)
@@ -132,10 +132,6 @@ async def send_blocks(body: IO[bytes], send: Send) -> None:
         if not following:
             return
         block = following
-
-
-def _refuse_write(data: bytes) -> None:
-    raise NotImplementedError("no application of ours writes before it answers")
 
 
 def _encode(name: str, value: str) -> tuple[bytes, bytes]:

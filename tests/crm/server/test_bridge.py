@@ -193,3 +193,11 @@ def test_a_large_answer_waits_on_disk_and_goes_out_in_blocks() -> None:
     assert digest.digest() == hashlib.sha256(chunk * 32).digest()
     assert max(sizes) == 64 * 1024
     assert peak_bytes < 4_000_000
+
+
+def test_what_is_written_stands_before_what_is_returned() -> None:
+    def write_first(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", [])(b"one, ")
+        return [b"two"]
+
+    assert call(write_first, method="GET", headers=[]) == (200, {}, b"one, two")
