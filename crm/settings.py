@@ -1,130 +1,33 @@
 """Every setting of Apropos, in one file.
 
-Each knob comes from the environment with a typed default that runs; a wrong
-value stops the start with one clear line. A secret may also be given as
-`NAME_FILE`, the path of a file that holds it.
+Each knob comes from the environment with a typed default that runs; a wrong value
+stops the start with one clear line. Secrets also by `NAME_FILE` (crm/environment.py).
 """
 
 from __future__ import annotations
 
-import base64
 import os
 from pathlib import Path
 from typing import Any
 
-import environ
-from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 from crm.embedded.broker import build_broker_options
-from crm.embedded.cluster import DATABASE, ROLE, Cluster, locate_cluster
-from crm.embedded.secrets import GeneratedSecrets, read_or_create_secrets
-
-BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
-if (BASE_DIR / ".env").exists():
-    env.read_env(str(BASE_DIR / ".env"))
-
-
-def read_secret(name: str, default: str = "") -> str:
-    """The value of NAME, or the content of the file that NAME_FILE names."""
-    path = os.environ.get(f"{name}_FILE")
-    if path:
-        try:
-            return Path(path).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise ImproperlyConfigured(
-                f"{name}_FILE: cannot read {path}: {error.strerror}"
-            ) from error
-    # Compose files pass what they do not know as an empty text.
-    return env.str(name, "") or default
-
-
-def read_choice(name: str, choices: tuple[str, ...], default: str) -> str:
-    value = env.str(name, default)
-    if value not in choices:
-        raise ImproperlyConfigured(
-            f"{name} must be one of {', '.join(choices)}, not {value!r}"
-        )
-    return value
-
-
-def read_positive(name: str, default: int) -> int:
-    try:
-        value = env.int(name, default)
-    except ValueError as error:
-        raise ImproperlyConfigured(f"{name} must be a whole number") from error
-    if value < 1:
-        raise ImproperlyConfigured(f"{name} must be at least 1, not {value}")
-    return value
-
-
-def read_required(name: str, default: str) -> str:
-    value = read_secret(name, default)
-    if not value:
-        raise ImproperlyConfigured(
-            f"{name} is required where DATABASE_URL is set or DEBUG is off "
-            "(how to make one: .env.example)"
-        )
-    return value
-
-
-def read_generated_secrets(cluster: Cluster | None) -> GeneratedSecrets:
-    if cluster is None:
-        return GeneratedSecrets("", "", "")
-    try:
-        return read_or_create_secrets(cluster.base)
-    except OSError as error:
-        raise ImproperlyConfigured(
-            f"cannot use the data directory: {error.filename}: {error.strerror}"
-        ) from error
-
-
-def read_fernet_keys(name: str, default: str) -> list[str]:
-    keys = [key.strip() for key in read_required(name, default).split(",") if key]
-    for key in keys:
-        try:
-            whole = len(base64.urlsafe_b64decode(key)) == 32
-        except ValueError:
-            whole = False
-        if not whole:
-            raise ImproperlyConfigured(
-                f"{name} must be Fernet keys, comma-separated, newest first: "
-                "44 characters each (how to make one: .env.example)"
-            )
-    return keys
-
-
-def read_database(url: str, cluster: Cluster | None) -> dict[str, Any]:
-    if cluster is not None:
-        return {
-            "ENGINE": "django.db.backends.postgresql",
-            "HOST": str(cluster.socket_dir),
-            "PORT": "5432",
-            "NAME": DATABASE,
-            "USER": ROLE,
-            "PASSWORD": "",
-        }
-    if not url.startswith(("postgres://", "postgresql://")):
-        raise ImproperlyConfigured(
-            "DATABASE_URL must look like postgres://user:password@host:5432/name"
-        )
-    try:
-        return dict(environ.Env.db_url_config(url))
-    except ValueError as error:
-        raise ImproperlyConfigured(f"DATABASE_URL: {error}") from error
-
-
-def read_broker(name: str) -> str:
-    url = read_secret(name, "pgmq://")
-    schemes = ("pgmq://", "redis://", "rediss://", "amqp://", "amqps://", "memory://")
-    if not url.startswith(schemes):
-        raise ImproperlyConfigured(
-            f"{name} must start with one of {', '.join(schemes)}"
-        )
-    return url
-
+from crm.embedded.cluster import Cluster, locate_cluster
+from crm.environment import (
+    BASE_DIR,
+    env,
+    read_broker,
+    read_choice,
+    read_database,
+    read_fernet_keys,
+    read_generated_secrets,
+    read_positive,
+    read_required,
+    read_secret,
+)
 
 # --- Core ---
 DEBUG = env.bool("DEBUG", True)
@@ -423,69 +326,37 @@ CELERY_BROKER_TRANSPORT_OPTIONS = (
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 # Fixed ticks only; all due work lives in columns (docs/architecture.md). Where a
 # worker's sweeper rings by itself, the tick is the back-up alone.
-CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
-    "tick": {
-        "task": "notifications.tasks.tick",
-        "schedule": 5.0,
-        "options": {"expires": 15},
-    },
-    "expire memberships": {
-        "task": "segments.tasks.expire_memberships",
-        "schedule": 15.0,
-        "options": {"expires": 15},
-    },
-    "build segments": {
-        "task": "segments.tasks.refresh_segments",
-        "schedule": 60.0,
-        "options": {"expires": 60},
-    },
-    "announce catalog changes": {
-        "task": "crm.tasks.announce_changes",
-        "schedule": 60.0,
-        "options": {"expires": 60},
-    },
-    "fetch feeds": {
-        "task": "crm.tasks.fetch_feeds",
-        "schedule": 60.0,
-        "options": {"expires": 60},
-    },
-    "count events": {
-        "task": "crm.tasks.count_events",
-        "schedule": 600.0,
-        "options": {"expires": 300},
-    },
+# Task → seconds between two rings, and seconds after which one that waits is old.
+TICKS: dict[str, tuple[str, float, int]] = {
+    "tick": ("notifications.tasks.tick", 5, 15),
+    "expire memberships": ("segments.tasks.expire_memberships", 15, 15),
+    "build segments": ("segments.tasks.refresh_segments", 60, 60),
+    "announce catalog changes": ("crm.tasks.announce_changes", 60, 60),
+    "fetch feeds": ("crm.tasks.fetch_feeds", 60, 60),
+    "count events": ("crm.tasks.count_events", 600, 300),
     # Rung for when staff press the button; this takes up what a dead worker left.
-    "import": {
-        "task": "crm.tasks.run_imports",
-        "schedule": 60.0,
-        "options": {"expires": 60},
-    },
-    "maintain": {
-        "task": "crm.tasks.maintain",
-        "schedule": 3600.0,
-        "options": {"expires": 1800},
-    },
-    "forget texts": {
-        "task": "notifications.tasks.forget_texts",
-        "schedule": 3600.0,
-        "options": {"expires": 1800},
-    },
+    "import": ("crm.tasks.run_imports", 60, 60),
+    "maintain": ("crm.tasks.maintain", 3_600, 1_800),
+    "forget texts": ("notifications.tasks.forget_texts", 3_600, 1_800),
+}
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    name: {"task": task, "schedule": float(every_s), "options": {"expires": old_s}}
+    for name, (task, every_s, old_s) in TICKS.items()
 }
 
+
 # --- Admin ---
+def find_icon(request: HttpRequest) -> str:
+    return static("apropos/icon.svg")
+
+
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Apropos",
     "SITE_HEADER": "Apropos",
     "SITE_SUBHEADER": "Messages that earn their place",
     "SITE_URL": None,
-    "SITE_ICON": lambda request: static("apropos/icon.svg"),
-    "SITE_FAVICONS": [
-        {
-            "rel": "icon",
-            "type": "image/svg+xml",
-            "href": lambda request: static("apropos/icon.svg"),
-        }
-    ],
+    "SITE_ICON": find_icon,
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": find_icon}],
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "8px",
     "DASHBOARD_CALLBACK": "notifications.admin.dashboard.describe_dashboard",
