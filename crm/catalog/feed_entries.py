@@ -17,6 +17,8 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
+from crm.events.commerce import is_web_link
+
 MAX_ENTRIES: Final = 500
 MAX_CODE: Final = 100
 MAX_SUMMARY: Final = 500
@@ -104,7 +106,7 @@ def _find_link(entry: Element) -> str:
         if _name(child) != "link" or child.get("rel", "alternate") != "alternate":
             continue
         link = (child.get("href") or child.text or "").strip()
-        if _is_web(link):
+        if is_web_link(link):
             return link
     return ""
 
@@ -119,13 +121,9 @@ def _find_picture(entry: Element) -> str:
             or (name in ("enclosure", "content", "link") and kind.startswith("image/"))
         )
         link = (one.get("url") or one.get("href") or "").strip()
-        if is_picture and link.startswith("https://") and _is_web(link):
+        if is_picture and link.startswith("https://") and is_web_link(link):
             return link
     return ""
-
-
-def _is_web(link: str) -> bool:
-    return link.startswith(("https://", "http://")) and len(link) <= 2_000
 
 
 def _list_categories(entry: Element) -> list[str]:

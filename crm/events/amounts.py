@@ -29,9 +29,8 @@ def read_value(properties: Mapping[str, Any]) -> str | None:
     return None
 
 
-def read_currency(properties: Mapping[str, Any]) -> str:
-    """Three letters in capitals, '' where none are given."""
-    code = properties.get("currency")
+def read_currency(code: Any) -> str:
+    """Three letters in capitals, '' where it is no currency."""
     if isinstance(code, str) and len(code) == 3 and code.isascii() and code.isalpha():
         return code.upper()
     return ""

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from crm.events.amounts import read_currency
 from crm.events.schema import Item
 
 # Our name → what the spec's first edition called it, '' where it had no such event.
@@ -109,7 +110,7 @@ def list_products(properties: Mapping[str, Any], at: datetime) -> list[ProductWo
                 code=code,
                 name=name[:MAX_NAME],
                 price=read_price(said.get("price")),
-                currency=read_currency_code(said.get("currency", currency)),
+                currency=read_currency(said.get("currency", currency)),
                 category=read_words(said, "category")[:MAX_CATEGORY],
                 url=read_link(said.get("url")),
                 image_url=read_link(said.get("image_url")),
@@ -137,12 +138,10 @@ def read_price(value: Any) -> str | None:
     return str(price.quantize(Decimal("0.01")))
 
 
-def read_currency_code(value: Any) -> str:
-    is_code = isinstance(value, str) and len(value) == 3 and value.isalpha()
-    return value.upper() if is_code and value.isascii() else ""
-
-
 def read_link(value: Any) -> str:
     """A web address that fits; anything else is no address to send people to."""
-    is_web = isinstance(value, str) and value.startswith(("https://", "http://"))
-    return value if is_web and len(value) <= MAX_URL else ""
+    return value if isinstance(value, str) and is_web_link(value) else ""
+
+
+def is_web_link(text: str) -> bool:
+    return text.startswith(("https://", "http://")) and len(text) <= MAX_URL

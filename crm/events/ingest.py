@@ -210,7 +210,7 @@ def append_events(
             properties=item.properties,
             context=item.context,
             value=read_value(item.properties),
-            currency=read_currency(item.properties),
+            currency=read_currency(item.properties.get("currency")),
             clock_skewed=item.clock_skewed,
             is_event=bool(item.name),
             origin_id=attached.origin_of.get(item.index),

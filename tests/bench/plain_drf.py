@@ -107,7 +107,7 @@ def build_event(said: dict[str, Any], contact: Contact, now: datetime) -> Event:
         properties=said["properties"],
         context=said["context"],
         value=read_value(said["properties"]),
-        currency=read_currency(said["properties"]),
+        currency=read_currency(said["properties"].get("currency")),
         source="plain",
     )
 
