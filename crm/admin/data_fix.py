@@ -12,13 +12,13 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
-from crm.admin.base import MadeOnceAdmin, cut_cell
+from crm.admin.base import MadeOnceAdmin, OwnPageAdmin, cut_cell
 from crm.models import DataFix
 from crm.quality.fixing import (
     PREVIEW,
@@ -50,7 +50,8 @@ class DataFixForm(forms.ModelForm):
 
 
 @admin.register(DataFix)
-class DataFixAdmin(MadeOnceAdmin):
+class DataFixAdmin(OwnPageAdmin, MadeOnceAdmin):
+    own_template = "crm/quality/fix.html"
     form = DataFixForm
     list_display = ("shown_deed", "kind", "shown_state", "made_by", "applied_at")
     list_display_links = ("shown_deed",)
@@ -123,27 +124,13 @@ class DataFixAdmin(MadeOnceAdmin):
             messages.success(request, f"{fix.state.capitalize()}: {fix}.")
         return redirect("admin:crm_datafix_change", pk)
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """The row with its preview; nothing in it can be edited."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        fix = self.get_object(request, object_id)
-        if fix is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": str(fix),
-            "fix": fix,
+    def describe_row(self, request: HttpRequest, row: DataFix) -> dict[str, Any]:
+        """The row with its preview."""
+        told: dict[str, Any] = {
+            "fix": row,
             "days": PREVIEW.days,
             "may_change": request.user.has_perm(RIGHT),
         }
-        if fix.state != DataFix.State.UNDONE:
-            context["preview"] = preview_fix(fix, now=timezone.now())
-        return render(request, "crm/quality/fix.html", context)
+        if row.state != DataFix.State.UNDONE:
+            told["preview"] = preview_fix(row, now=timezone.now())
+        return told

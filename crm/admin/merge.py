@@ -8,13 +8,13 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
-from crm.admin.base import ReadOnlyAdmin, cut_cell
+from crm.admin.base import OwnPageAdmin, ReadOnlyAdmin, cut_cell
 from crm.bell import ring_on_commit
 from crm.events.merge import MergeRefused
 from crm.events.unmerge import find_hindrance, undo_merge
@@ -26,7 +26,8 @@ MAX_REASON = 200
 
 
 @admin.register(Merge)
-class MergeAdmin(ReadOnlyAdmin):
+class MergeAdmin(OwnPageAdmin, ReadOnlyAdmin):
+    own_template = "crm/merge.html"
     list_display = ("shown_pair", "made_at", "made_by", "shown_reason", "shown_state")
     list_display_links = ("shown_pair",)
     list_filter = (("undone_at", admin.EmptyFieldListFilter),)
@@ -65,27 +66,12 @@ class MergeAdmin(ReadOnlyAdmin):
             *super().get_urls(),
         ]
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        row = self.get_object(request, object_id)
-        if row is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": str(row),
+    def describe_row(self, request: HttpRequest, row: Merge) -> dict[str, Any]:
+        return {
             "merge": row,
             "hindrance": find_hindrance(row, at=timezone.now()),
             "may_undo": request.user.has_perm(RIGHT),
         }
-        return render(request, "crm/merge.html", context)
 
     def undo_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Give the contact that went what was its own."""

@@ -9,14 +9,14 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.template.defaultfilters import pluralize
 from django.urls import URLPattern, path
 from django.utils.text import Truncator
 from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
-from crm.admin.base import ReadOnlyAdmin, cut_cell
+from crm.admin.base import OwnPageAdmin, ReadOnlyAdmin, cut_cell
 from crm.bell import ring_on_commit
 from crm.models import Contact
 from notifications.admin.filters import (
@@ -50,7 +50,8 @@ NAME_SHOWN = 48
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(ReadOnlyAdmin):
+class DeliveryAdmin(OwnPageAdmin, ReadOnlyAdmin):
+    own_template = "notifications/delivery.html"
     list_display = (
         "shown_contact",
         "shown_campaign",
@@ -126,21 +127,8 @@ class DeliveryAdmin(ReadOnlyAdmin):
         done = drop_quarantined(ids, by=request.user)
         messages.success(request, f"{done} message{pluralize(done)} dropped.")
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        row = self.get_object(request, object_id)
-        if row is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
+    def describe_row(self, request: HttpRequest, row: Delivery) -> dict[str, Any]:
+        return {
             "title": f"Message to {row.contact}",
             "row": row,
             "answer": explain_delivery(row),
@@ -151,7 +139,6 @@ class DeliveryAdmin(ReadOnlyAdmin):
             "may_decide": row.state == Delivery.State.QUARANTINED
             and request.user.has_perm(RIGHT),
         }
-        return render(request, "notifications/delivery.html", context)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
         return Delivery.objects.select_related("contact", "campaign", "sender")
