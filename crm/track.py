@@ -12,8 +12,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from django.db import OperationalError, connection, transaction
-from psycopg import errors
+from django.db import transaction
 
 from crm.events.addresses import find_people, find_person, name_person
 from crm.events.ingest import record_events
@@ -28,13 +27,13 @@ from crm.events.operations import (
     Merge,
     Operation,
 )
+from crm.events.retrying import retry_transaction
 from crm.events.schema import Item
 from crm.models import Contact
 from crm.privacy import erase_contact
 from crm.profiles import link_visitor, make_identify, remove_device, save_device
 
 SOURCE = "customerio"
-MAX_TRIES = 5
 UNKNOWN = "Nobody is known by this."
 
 
@@ -57,14 +56,7 @@ def apply_entities(entities: Sequence[Entity], *, at: datetime, actor: Any) -> D
     Calls that stand side by side are recorded together. A deadlock with another
     request is tried again.
     """
-    for attempt in range(1, MAX_TRIES + 1):
-        try:
-            return _apply_once(entities, at=at, actor=actor)
-        except OperationalError as error:
-            broken = isinstance(error.__cause__, errors.DeadlockDetected)
-            if not broken or attempt == MAX_TRIES or connection.in_atomic_block:
-                raise
-    raise AssertionError("unreachable")
+    return retry_transaction(lambda: _apply_once(entities, at=at, actor=actor))
 
 
 def apply_operations(

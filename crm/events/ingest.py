@@ -8,8 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from django.db import OperationalError, connection, transaction
-from psycopg import errors
+from django.db import transaction
 
 from crm.events.amounts import read_currency, read_value
 from crm.events.commerce import use_our_name
@@ -23,6 +22,7 @@ from crm.events.identity import (
     attach_contacts,
     list_keys,
 )
+from crm.events.retrying import retry_transaction
 from crm.events.schema import Item
 from crm.events.standing import read_fixes
 from crm.events.statements import open_cursor
@@ -33,8 +33,6 @@ from crm.ports.effects import Effect, effect_providers
 
 # Names of pending rows that stand for a call that is no event.
 PROFILE_NAMES = {"identify": "$identify", "alias": "$alias"}
-# How often a batch is tried when others change the same people meanwhile.
-MAX_TRIES = 10
 # One trip for two questions: which messages are new (rows of kind ''), and to whom
 # the identifiers lead (with a reserved contact id where they lead nowhere).
 OPEN_BATCH = """
@@ -119,19 +117,11 @@ def record_events(
     """
     named = [use_our_name(item) for item in items]
     kept, rejected = apply_fixes(named, read_fixes())
-    for attempt in range(1, MAX_TRIES + 1):
-        try:
-            result = take_in(kept, received_at=received_at, source=source)
-            return replace(result, rejected=rejected) if rejected else result
-        except IdentityRaceLost:
-            if attempt == MAX_TRIES:
-                raise
-        except OperationalError as error:
-            broken = isinstance(error.__cause__, errors.DeadlockDetected)
-            # Inside a caller's transaction there is nothing left to try again.
-            if not broken or attempt == MAX_TRIES or connection.in_atomic_block:
-                raise
-    raise AssertionError("unreachable")
+    result = retry_transaction(
+        lambda: take_in(kept, received_at=received_at, source=source),
+        also=(IdentityRaceLost,),
+    )
+    return replace(result, rejected=rejected) if rejected else result
 
 
 @transaction.atomic

@@ -20,15 +20,14 @@ import msgspec
 from django.db import (
     DataError,
     IntegrityError,
-    OperationalError,
     connection,
     transaction,
 )
 from django.db.models import F
-from psycopg import errors
 
 from crm.clock import read_clock
 from crm.events.identity import IdentityRaceLost
+from crm.events.retrying import retry_transaction
 from crm.imports.cells import Problem
 from crm.imports.contacts import take_contacts
 from crm.imports.events import take_events
@@ -45,12 +44,9 @@ CHUNK: Final = 5_000
 LEASE: Final = timedelta(minutes=3)
 # A worker that began so often and brought nothing to an end: something kills it.
 MAX_ATTEMPTS: Final = 5
-# How often a chunk is tried when others change the same people meanwhile.
-MAX_TRIES: Final = 10
 COPY_TOUCHES: Final = """
 COPY crm_importtouch (job_id, contact_id, code, made, before) FROM STDIN
 """
-BROKEN: Final = (errors.DeadlockDetected, errors.SerializationFailure)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,19 +156,14 @@ def split(rows: Iterable[Row | BadRow]) -> Iterator[list[Row | BadRow]]:
 
 def take_chunk_in(job: ImportJob, chunk: Sequence[Row | BadRow]) -> None:
     """One transaction, tried again where somebody else was faster."""
-    for attempt in range(1, MAX_TRIES + 1):
-        try:
-            with transaction.atomic():
-                hold(job)
-                taken = take_rows(job, [row for row in chunk if isinstance(row, Row)])
-                keep_taken(job, chunk, taken)
-            break
-        except (IdentityRaceLost, IntegrityError):
-            if attempt == MAX_TRIES:
-                raise
-        except OperationalError as error:
-            if not isinstance(error.__cause__, BROKEN) or attempt == MAX_TRIES:
-                raise
+    rows = [row for row in chunk if isinstance(row, Row)]
+
+    def take() -> None:
+        with transaction.atomic():
+            hold(job)
+            keep_taken(job, chunk, take_rows(job, rows))
+
+    retry_transaction(take, also=(IdentityRaceLost, IntegrityError))
     job.refresh_from_db()
 
 
