@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
 from crm.api.catalogs import describe_saved
-from crm.api.segment_v1 import ONLY_POST, answer, answer_fault, read_body
+from crm.api.wire import ONLY_POST, answer, answer_fault, read_body
 from crm.bell import ring_on_commit
 from crm.catalog.signature import check_signature
 from crm.catalog.webhook import receive_webhook

@@ -18,7 +18,7 @@ from crm.api.customerio_wire import (
     read_token,
 )
 from crm.api.foreign import SOURCE, Request
-from crm.api.segment_v1 import refuse_overload
+from crm.api.wire import refuse_overload
 from crm.bell import ring_bell
 from crm.events.addresses import find_people
 from crm.events.envelope import reject_item

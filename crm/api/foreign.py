@@ -18,7 +18,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from crm.api.auth import find_api_key
 from crm.api.errors import build_error
-from crm.api.segment_v1 import (
+from crm.api.wire import (
     answer,
     find_overload,
     read_body,

@@ -9,7 +9,8 @@ import functools
 
 from django.utils import timezone
 
-from crm.api.segment_v1 import Received, read_limits, receive
+from crm.api.intake import Received, receive
+from crm.api.wire import read_limits
 from crm.events.posthog import parse_capture
 
 SOURCE = "posthog"

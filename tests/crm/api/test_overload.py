@@ -11,7 +11,7 @@ from django.test import Client
 from psycopg import errors
 
 from crm import bell
-from crm.api import auth, segment_v1
+from crm.api import auth, intake, wire
 from crm.events.pressure import Overload
 from crm.models import Contact, Event
 from preferences.models import Suppression
@@ -32,7 +32,7 @@ BOUGHT = {
 @pytest.fixture(autouse=True)
 def _busy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bell.app, "send_task", lambda *_, **__: None)
-    monkeypatch.setattr(segment_v1, "read_pressure", lambda: BUSY)
+    monkeypatch.setattr(wire, "read_pressure", lambda: BUSY)
     auth.forget_keys()
 
 
@@ -74,7 +74,7 @@ def test_the_whole_batch_again_counts_the_purchase_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     send("/v1/batch", {"batch": [SEEN, BOUGHT]})
-    monkeypatch.setattr(segment_v1, "read_pressure", lambda: None)
+    monkeypatch.setattr(wire, "read_pressure", lambda: None)
     again = send("/v1/batch", {"batch": [SEEN, BOUGHT]})
 
     assert again.status_code == 200
@@ -130,8 +130,8 @@ def test_a_full_disk_of_the_database_is_507_and_nothing_is_kept(
     def fill(*_: Any, **__: Any) -> None:
         raise OperationalError("no space") from errors.DiskFull("no space")
 
-    monkeypatch.setattr(segment_v1, "read_pressure", lambda: None)
-    monkeypatch.setattr(segment_v1, "record_events", fill)
+    monkeypatch.setattr(wire, "read_pressure", lambda: None)
+    monkeypatch.setattr(intake, "record_events", fill)
     answer = send("/v1/track", SEEN)
 
     assert answer.status_code == 507
