@@ -21,7 +21,7 @@ from notifications.channels.base import OutgoingPush
 from notifications.delivery.send import send_due
 from notifications.models import ApiSend, Delivery, RenderedMessage, Template
 from preferences.suppressions import suppress_contact
-from tests.crm.api.test_customerio import POISON, Caller
+from tests.callers import POISON, Caller
 from tests.factories import make_contact, make_device
 from tests.notifications.api.conftest import wait_for_ring
 from tests.notifications.factories import LoggingChannel, make_sender
