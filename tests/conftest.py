@@ -7,6 +7,7 @@ import socket
 
 import pytest
 from django.db import connections
+from pytest_django import DjangoDbBlocker
 
 from crm.embedded.postgres import attach_configured
 from crm.events.standing import forget_fixes
@@ -17,12 +18,18 @@ CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(
     django_db_modify_db_settings_parallel_suffix: None,
+    django_db_blocker: DjangoDbBlocker,
 ) -> None:
     """The embedded server, unless DATABASE_URL names one. A test's rows need not
     survive a power cut."""
     attach_configured()
     options = connections["default"].settings_dict.setdefault("OPTIONS", {})
     options.setdefault("options", "-c synchronous_commit=off")
+    # Django is not set up when this file is read.
+    from tests.database import use_template
+
+    with django_db_blocker.unblock():
+        use_template()
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import uuid
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -17,8 +18,11 @@ from crm.models import (
     Device,
     Event,
     Identifier,
+    Order,
+    OrderEntry,
     Product,
 )
+from crm.purchases.books import ORDERS, refold
 from notifications.models import Campaign, CampaignVersion, Delivery, Sender
 
 _numbers = itertools.count(1)
@@ -60,6 +64,23 @@ def make_event(contact: Contact, name: str = "Order Completed", **fields: Any) -
     fields.setdefault("message_id", f"message-{next(_numbers)}")
     fields.setdefault("source", "test")
     return Event.objects.create(contact=contact, name=name, **fields)
+
+
+def make_purchase(contact: Contact, number: str, **amounts: Any) -> Order:
+    """An order of euros at noon, by kind of entry: `placed=100, refunded=30`."""
+    for kind, amount in amounts.items():
+        OrderEntry.objects.create(
+            contact=contact,
+            number=number,
+            kind=kind,
+            at=NOON,
+            event_id=uuid.uuid4(),
+            message_id=f"message-{next(_numbers)}",
+            amount=amount,
+            currency="EUR",
+        )
+    refold(ORDERS, [(contact.pk, number)])
+    return Order.objects.get(contact=contact, number=number)
 
 
 def make_product(code: str = "", **fields: Any) -> Product:
