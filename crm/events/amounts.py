@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -14,9 +14,11 @@ NUMBER = re.compile(r"[+-]?\d{1,15}(\.\d{1,20})?")
 MAX_VALUE = 10**15
 
 
-def read_value(properties: Mapping[str, Any]) -> str | None:
+def read_value(
+    properties: Mapping[str, Any], keys: Sequence[str] = VALUE_KEYS
+) -> str | None:
     """The value as decimal text; numbers and numeric text count."""
-    for key in VALUE_KEYS:
+    for key in keys:
         found = properties.get(key)
         if found is None:
             continue

@@ -15,6 +15,7 @@ import msgspec
 
 from crm.events.amounts import read_currency
 from crm.events.schema import Item
+from crm.lines import LINE_KEYS, PRODUCT_KEYS
 
 # Our name → what the spec's first edition called it, '' where it had no such event.
 EVENTS: dict[str, str] = {
@@ -49,10 +50,6 @@ EVENTS: dict[str, str] = {
 NAMES_OF_OLD = {old: name for name, old in EVENTS.items() if old}
 # The name as it was sent, where it was another.
 ORIGINAL_NAME = "original_event"
-# Where events name the product they are about, in the order they are tried.
-PRODUCT_KEYS = ("product_id", "sku", "code", "product_code", "variant")
-# Where they list several.
-LINE_KEYS = ("products", "items", "line_items", "lines")
 # numeric(14, 2)
 MAX_PRICE = Decimal(10) ** 12
 MAX_CODE, MAX_NAME, MAX_CATEGORY, MAX_URL = 100, 300, 200, 2_000

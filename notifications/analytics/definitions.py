@@ -77,9 +77,10 @@ DEFINITIONS: Final[Mapping[str, Definition]] = {
     "failure_rate": _rate("Failure rate", "failed", "attempted"),
     "revenue": Definition(
         "Revenue",
-        "Sum of the values of the goal events that converted a message, "
-        "per currency; currencies are never added up.",
-        window="The campaign's goal window.",
+        "Sum of the values of the goal events that converted a message, less what was "
+        "refunded or cancelled of their orders, per currency; currencies are never "
+        "added up.",
+        window="The campaign's goal window; refunds until now.",
         note="What happened after the message, not because of it: see lift.",
     ),
     "revenue_per_send": _rate("Revenue per send", "revenue", "sent"),

@@ -22,9 +22,14 @@ class ReasonCount:
 
 @dataclass(frozen=True, slots=True)
 class Revenue:
-    """What converted messages brought in, in one currency ('' where not told)."""
+    """What converted messages brought in, in one currency ('' where not told).
+
+    total = gross - refunded; `per_send` and `per_delivered` are of the total.
+    """
 
     currency: str
+    gross: Decimal
+    refunded: Decimal
     total: Decimal
     conversions: int
     per_send: Decimal | None = None

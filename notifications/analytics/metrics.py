@@ -41,6 +41,18 @@ SKIP_DAYS = 7
 STATES = tuple(state.value for state in Delivery.State)
 RUNGS = ("delivered", "opened", "clicked", "dismissed", "converted")
 
+# What was given back of the order that a conversion counts: a cancelled one is all of
+# it. Told now, whenever it was refunded; the conversion's own value stays as it was.
+JOIN_ORDER = """
+LEFT JOIN crm_orderentry n ON n.event_id = c.event_id AND n.kind = 'placed'
+LEFT JOIN crm_order o ON o.contact_id = n.contact_id AND o.number = n.number
+    AND o.currency = c.currency
+"""
+REFUNDED = """coalesce(sum(greatest(0, least(c.value, CASE o.state
+        WHEN 'cancelled' THEN c.value ELSE o.refunded END)))
+        FILTER (WHERE o.id IS NOT NULL), 0)"""
+SUMMED = ("conversions", "gross", "refunded")
+
 # Rungs count sent messages only, so that no rung is greater than `sent`.
 COUNT_STATES = f"""
 SELECT d.state, d.reason, count(*) AS messages, count(d.first_claimed_at) AS attempted,
@@ -58,11 +70,13 @@ WHERE campaign_id = ANY(%s) AND source_kind <> 'test' GROUP BY campaign_id, stat
 """
 
 # One row per currency, and one over all of them for the median.
-COUNT_MONEY = """
-SELECT c.currency, count(c.value) AS conversions, sum(c.value) AS total,
+COUNT_MONEY = f"""
+SELECT c.currency, count(c.value) AS conversions, sum(c.value) AS gross,
+    {REFUNDED} AS refunded,
     percentile_cont(0.5) WITHIN GROUP (ORDER BY
         extract(epoch FROM greatest(c.event_at - d.sent_at, interval '0'))) AS median_s
 FROM notifications_conversion c JOIN notifications_delivery d ON d.id = c.delivery_id
+{JOIN_ORDER}
 WHERE c.campaign_id = %s
 GROUP BY GROUPING SETS ((c.currency), ()) ORDER BY c.currency
 """
@@ -88,9 +102,11 @@ GROUP BY d.campaign_id, day
 """
 
 # A conversion never precedes its message, so both times are in the period.
-COUNT_EARNED = """
-SELECT c.campaign_id, c.currency, count(*) AS conversions, sum(c.value) AS total
+COUNT_EARNED = f"""
+SELECT c.campaign_id, c.currency, count(*) AS conversions, sum(c.value) AS gross,
+    {REFUNDED} AS refunded
 FROM notifications_conversion c JOIN notifications_delivery d ON d.id = c.delivery_id
+{JOIN_ORDER}
 WHERE c.value IS NOT NULL AND c.event_at >= %(since)s
   AND d.sent_at >= %(since)s AND d.sent_at < %(until)s
 GROUP BY c.campaign_id, c.currency ORDER BY c.currency
@@ -265,15 +281,22 @@ def _build_revenue(
     rows: Iterable[Mapping[str, Any]], sent: int, delivered: int
 ) -> tuple[Revenue, ...]:
     return tuple(
-        Revenue(
-            currency=row["currency"],
-            total=row["total"],
-            conversions=row["conversions"],
-            per_send=_divide_money(row["total"], sent),
-            per_delivered=_divide_money(row["total"], delivered),
-        )
+        _build_money(row, sent, delivered)
         for row in rows
-        if row["currency"] is not None and row["total"] is not None
+        if row["currency"] is not None and row["gross"] is not None
+    )
+
+
+def _build_money(row: Mapping[str, Any], sent: int, delivered: int) -> Revenue:
+    total = row["gross"] - row["refunded"]
+    return Revenue(
+        currency=row["currency"],
+        gross=row["gross"],
+        refunded=row["refunded"],
+        total=total,
+        conversions=row["conversions"],
+        per_send=_divide_money(total, sent),
+        per_delivered=_divide_money(total, delivered),
     )
 
 
@@ -309,10 +332,10 @@ def _sum_currencies(earned: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for row in earned:
         line = found.setdefault(
             row["currency"],
-            {"currency": row["currency"], "conversions": 0, "total": Decimal(0)},
+            {"currency": row["currency"]} | dict.fromkeys(SUMMED, 0),
         )
-        line["conversions"] += row["conversions"]
-        line["total"] += row["total"]
+        for name in SUMMED:
+            line[name] += row[name]
     return list(found.values())
 
 

@@ -138,8 +138,24 @@ def test_report_keeps_currencies_apart_and_tells_the_median_time() -> None:
     report = campaign_report(make_told_campaign(), at=NOON)
 
     assert report.revenue == (
-        Revenue("EUR", Decimal(7), 1, Decimal("0.7000"), Decimal("1.1667")),
-        Revenue("GBP", Decimal("30.5"), 2, Decimal("3.0500"), Decimal("5.0833")),
+        Revenue(
+            "EUR",
+            Decimal(7),
+            Decimal(0),
+            Decimal(7),
+            1,
+            Decimal("0.7000"),
+            Decimal("1.1667"),
+        ),
+        Revenue(
+            "GBP",
+            Decimal("30.5"),
+            Decimal(0),
+            Decimal("30.5"),
+            2,
+            Decimal("3.0500"),
+            Decimal("5.0833"),
+        ),
     )
     # 2, 4 and 26 hours
     assert report.conversion_median_s == 4 * 3600

@@ -1,0 +1,117 @@
+"""What time alone says of subscriptions: events, each told once.
+
+`due_at` of the row is the outbox. A crash, a repeat and a second worker tell nobody
+twice: rows, events and the place reached are written in one transaction, and the
+message id is made of contact, subscription and moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any, Final
+
+from django.db import transaction
+from msgspec.structs import replace
+
+from crm.clock import read_clock
+from crm.events.addresses import name_people
+from crm.events.ingest import record_events
+from crm.events.schema import Item
+from crm.events.sources import BY_TIME
+from crm.models import Contact, PendingEvent, Subscription
+from crm.purchases.books import SUBSCRIPTIONS, read_entries, read_leads
+from crm.purchases.moments import Moment, find_next, list_moments
+from crm.purchases.subscription_words import SUBSCRIPTION_EVENTS
+
+PIECE: Final = 500
+# A moment that nobody told for so long is passed over: message ids are known as long.
+CATCH_UP: Final = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What one call did; `is_done` where nothing more was due."""
+
+    events: int = 0
+    is_done: bool = False
+
+
+@transaction.atomic
+def tell_due(*, limit: int = PIECE) -> Told:
+    """Tell what is due of the next subscriptions.
+
+    1. Find them, and lock their contacts in id order.
+    2. Leave those whose contact has words that wait to be processed: a trial may have
+       been converted meanwhile.
+    3. Record an event for each moment that came, dated by it, and note how far it got.
+    """
+    at = read_clock()
+    wanted = Subscription.objects.due(at).values_list("contact_id", flat=True)
+    ids = sorted(set(wanted[:limit]))
+    if not ids:
+        return Told(is_done=True)
+    Contact.objects.lock_in_order(ids)
+    waiting = find_waiting(ids)
+    rows = list(
+        Subscription.objects.due(at).filter(contact__in=set(ids) - waiting)[:limit]
+    )
+    told = record_moments(rows, at=at) if rows else 0
+    return Told(events=told, is_done=len(rows) < limit)
+
+
+def find_waiting(contact_ids: Sequence[int]) -> set[int]:
+    """Whose words about subscriptions are taken in, and not processed yet."""
+    rows = PendingEvent.objects.filter(
+        contact__in=contact_ids, name__in=SUBSCRIPTION_EVENTS, quarantined_at=None
+    )
+    return set(rows.values_list("contact_id", flat=True))
+
+
+def record_moments(rows: Sequence[Subscription], *, at: datetime) -> int:
+    pairs = [(row.contact_id, row.number) for row in rows]
+    said = read_entries(SUBSCRIPTIONS, pairs)
+    names = name_people([row.contact_id for row in rows])
+    items = []
+    for row in rows:
+        moments = list_moments(said[row.contact_id, row.number], read_leads())
+        since = max(row.told_until or at - CATCH_UP, at - CATCH_UP)
+        due = [one for one in moments if since < one.at <= at]
+        if row.contact_id in names:
+            items += [make_item(row, one, names[row.contact_id]) for one in due]
+        row.told_until = max((one.at for one in due), default=since)
+        row.due_at = find_next(moments, after=at)
+    Subscription.objects.bulk_update(rows, ["told_until", "due_at"])
+    numbered = [replace(item, index=index) for index, item in enumerate(items)]
+    if not numbered:
+        return 0
+    return record_events(numbered, received_at=at, source=BY_TIME).accepted
+
+
+def make_item(row: Subscription, moment: Moment, keys: tuple[str, str]) -> Item:
+    user_id, anonymous_id = keys
+    said: dict[str, Any] = {"subscription_id": row.number, "plan": row.plan}
+    return Item(
+        index=0,
+        kind="track",
+        name=moment.name,
+        user_id=user_id,
+        anonymous_id=anonymous_id,
+        previous_id="",
+        message_id=make_message_id(row, moment),
+        occurred_at=moment.at,
+        clock_skewed=False,
+        properties={key: value for key, value in said.items() if value}
+        | moment.properties,
+        traits={},
+        context={},
+    )
+
+
+def make_message_id(row: Subscription, moment: Moment) -> str:
+    """The same for the same moment of the same subscription; an id may be long."""
+    parts = (row.contact_id, row.number, moment.name, moment.at.isoformat())
+    digest = sha256(repr(parts).encode()).hexdigest()
+    return f"{BY_TIME}:{digest[:40]}"
