@@ -1,0 +1,104 @@
+"""Defining, switching and deleting computed traits; the values follow in pieces."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django.db import transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from crm.computed.definition import (
+    Definition,
+    Tier,
+    TraitNumber,
+    describe_definition,
+    read_definition,
+)
+from crm.models import ComputedTrait, Contact
+from crm.models.audit import record_audit
+from crm.ports.facts import RuleError
+
+# Each one costs every event that it names.
+TRAITS_MAX: Final = 100
+# Columns of the profile: a template would never see the trait behind them.
+TAKEN: Final = frozenset(
+    {
+        "id",
+        "external_id",
+        "email",
+        "phone",
+        "locale",
+        "timezone",
+        "time_zone",
+        "traits",
+        "first_name",
+        "last_name",
+        "name",
+        "lifecycle_stage",
+    }
+)
+
+
+def check_computed(data: Any, *, key: str) -> Definition:
+    """The definition in `data`, whose tier is made of no other tier, or RuleError."""
+    if key in TAKEN:
+        raise RuleError("key", "choice", f"{key!r} is a column of the profile")
+    definition = read_definition(data)
+    if isinstance(definition, Tier) and isinstance(definition.of, TraitNumber):
+        name = definition.of.trait
+        other = ComputedTrait.objects.filter(key=name).exclude(trait_names=[])
+        if name == key or other.exists():
+            words = f"{name!r} is a tier of a trait itself"
+            raise RuleError("spec.of.trait", "choice", words)
+    return definition
+
+
+@transaction.atomic
+def save_computed(
+    trait: ComputedTrait, *, actor: Any, on: bool = True
+) -> ComputedTrait:
+    """Make or change a definition, or switch it; RuleError where it is wrong.
+
+    A changed one is a new version and built anew (`segments.tasks.build_traits`). Off
+    takes the values away: one that is kept up no more would tell lies.
+    """
+    known = ComputedTrait.objects.select_for_update().filter(pk=trait.pk).first()
+    if known is None and ComputedTrait.objects.count() >= TRAITS_MAX:
+        raise RuleError("key", "too_many", f"there are {TRAITS_MAX} traits already")
+    definition = check_computed(trait.spec, key=trait.key)
+    edited = known is None or known.spec != trait.spec
+    if edited:
+        mentions = definition.mentions()
+        trait.summary = describe_definition(definition)
+        trait.event_names = sorted(mentions.events)
+        trait.trait_names = sorted(mentions.traits)
+        trait.version = known.version + 1 if known else 1
+    if known is None:
+        trait.created_by = actor if hasattr(actor, "pk") else None
+    else:
+        trait.state, trait.done_to, trait.goal = known.state, known.done_to, known.goal
+    was_on = known is None or known.is_on
+    if on and (edited or not was_on):
+        trait.begin(ComputedTrait.State.BUILDING, goal=find_last_contact())
+    elif was_on and not on:
+        trait.begin(ComputedTrait.State.CLEARING, goal=find_last_contact())
+    trait.updated_at = timezone.now()
+    trait.save()
+    changes = {"version": trait.version, "spec": trait.spec, "on": on}
+    action = "edited" if known else "created"
+    record_audit(actor=actor, action=action, on=trait, changes=changes)
+    return trait
+
+
+@transaction.atomic
+def delete_computed(trait: ComputedTrait, *, actor: Any) -> None:
+    """The row goes when the last contact has lost the value."""
+    locked = ComputedTrait.objects.select_for_update().get(pk=trait.pk)
+    locked.begin(ComputedTrait.State.LEAVING, goal=find_last_contact())
+    locked.save(update_fields=["state", "done_to", "goal", "updated_at"])
+    record_audit(actor=actor, action="deleted", on=trait)
+
+
+def find_last_contact() -> int:
+    return Contact.objects.aggregate(last=Max("pk"))["last"] or 0

@@ -1,0 +1,67 @@
+"""Computed traits and the segments that ask for them: both follow an event together.
+
+Traits move first, then the segments that mention an event or a trait that moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+
+from django.db import transaction
+
+from crm.computed.building import build_piece, recheck_lookups
+from crm.computed.values import expire_computed, touch_computed
+from segments.lifecycle import build_stages, expire_stages, judge_stages
+from segments.membership import Change, touch_contacts, touch_performers
+
+
+def follow_events(
+    did: Mapping[str, Collection[int]], *, profiles: Collection[int], at: datetime
+) -> list[Change]:
+    """Inside the caller's transaction, contacts locked: what events brought about.
+
+    `did` maps an event name to those who performed it; `profiles` are contacts whose
+    profile, device or identity changed, whom every segment judges.
+    """
+    moved = touch_computed(did, profiles=profiles, at=at)
+    everybody = sorted(set(profiles).union(*did.values()))
+    moved |= judge_stages(everybody, at=at, reason=word_names(did))
+    changes = touch_contacts(profiles, at=at) if profiles else []
+    known = set(profiles)
+    traits = {key: set(ids) - known for key, ids in moved.items()}
+    return changes + touch_performers(did, at=at, traits=traits)
+
+
+def word_names(names: Iterable[str]) -> str:
+    """Why somebody was judged, for the history."""
+    shown = sorted(names)
+    if not shown:
+        return "profile changed"
+    more = " and more" if len(shown) > 3 else ""
+    return f"after {', '.join(f'“{name}”' for name in shown[:3])}{more}"
+
+
+def expire_traits(at: datetime, *, limit: int = 2_000) -> tuple[int, list[Change]]:
+    """What time alone changes in traits, and so in segments; with how many it asked."""
+    with transaction.atomic():
+        looked, moved = expire_computed(at, limit=limit)
+        stages, entered = expire_stages(at, limit=limit)
+        moved |= entered
+        return max(looked, stages), touch_performers({}, at=at, traits=moved)
+
+
+def build_next_piece(at: datetime) -> bool:
+    """One piece of a trait or of stages being built; whether there was one."""
+    with transaction.atomic():
+        piece = build_piece(at=at)
+        touch_performers({}, at=at, traits=piece.moved)
+        if piece.trait is not None:
+            return True
+    with transaction.atomic():
+        found, moved = build_stages(at)
+        touch_performers({}, at=at, traits=moved)
+        return found
+
+
+__all__ = ["build_next_piece", "expire_traits", "follow_events", "recheck_lookups"]
