@@ -14,6 +14,7 @@ from django.db.models import Exists, F, OuterRef
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from crm.events.tombstones import lay_tombstones
 from crm.models import (
     Contact,
     Device,
@@ -25,6 +26,7 @@ from crm.models import (
     Merge,
     MergeJournal,
     PendingEvent,
+    Tombstone,
 )
 from crm.models.audit import record_audit
 from crm.ports.personal_data import personal_data_holders
@@ -42,6 +44,7 @@ class CrmHolder:
         "crm.merge",
         "crm.duplicatesuspect",
         "crm.importtouch",
+        "crm.tombstone",
     )
     derived: Sequence[str] = (
         "crm.identifier",
@@ -116,6 +119,7 @@ class CrmHolder:
                 "locale": contact.locale,
                 "time_zone": contact.time_zone,
                 "traits": contact.traits,
+                "computed_traits": contact.computed,
                 "known_since": contact.known_since.isoformat(),
             },
             "identifiers": [str(row) for row in contact.identifiers.all()],
@@ -157,6 +161,7 @@ class CrmHolder:
             time_zone="",
             traits={},
             traits_at={},
+            computed={},
             erased_at=now,
             updated_at=now,
         )
@@ -186,8 +191,13 @@ def forget_rows_of(contact_id: int) -> None:
 
 
 @transaction.atomic
-def erase_contact(contact: Contact, *, actor: Any, reason: str = "") -> dict[str, int]:
+def erase_contact(
+    contact: Contact, *, actor: Any, reason: str = "", may_return: bool = False
+) -> dict[str, int]:
     """Remove or unname all that is kept about a contact and those merged into it.
+
+    A tombstone stays for each of their identifiers, so that a late call or a file
+    makes nobody, unless they `may_return`.
 
     Every holder erases its part; the contact's row stays, emptied, so that reports
     add up. Messages that wait are cancelled. Answers counts by model; the same twice
@@ -198,6 +208,8 @@ def erase_contact(contact: Contact, *, actor: Any, reason: str = "") -> dict[str
     locked = {row.pk: row for row in Contact.objects.lock_in_order(ids)}
     if contact.pk not in locked or locked[contact.pk].erased_at is not None:
         return {}
+    if not may_return:
+        lay_tombstones(ids, heir=contact.pk, at=timezone.now())
     counts: Counter[str] = Counter()
     for pk in ids:
         for holder in personal_data_holders():
@@ -208,3 +220,17 @@ def erase_contact(contact: Contact, *, actor: Any, reason: str = "") -> dict[str
         actor=actor, action="erased", on=contact, changes=dict(counts), reason=reason
     )
     return dict(counts)
+
+
+@transaction.atomic
+def lift_tombstones(contact_id: int, *, actor: Any, reason: str = "") -> int:
+    """Let an erased person come back: by a call, a file or a page; how many marks."""
+    stones = Tombstone.objects.filter(contact=contact_id)
+    lifted, _ = stones.delete()
+    if lifted:
+        contact = Contact.objects.get(pk=contact_id)
+        changes = {"marks": lifted}
+        record_audit(
+            actor=actor, action="unerased", on=contact, changes=changes, reason=reason
+        )
+    return lifted
