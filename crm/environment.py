@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -91,6 +91,11 @@ def read_fernet_keys(name: str, default: str) -> list[str]:
     return keys
 
 
+# Django turns preparing off. With any number `crm.events.statements` may prepare what
+# it executes; Django's own cursors never do.
+PREPARING: Final = {"prepare_threshold": 5}
+
+
 def read_database(url: str, cluster: Cluster | None) -> dict[str, Any]:
     if cluster is not None:
         return {
@@ -100,15 +105,18 @@ def read_database(url: str, cluster: Cluster | None) -> dict[str, Any]:
             "NAME": DATABASE,
             "USER": ROLE,
             "PASSWORD": "",
+            "OPTIONS": dict(PREPARING),
         }
     if not url.startswith(("postgres://", "postgresql://")):
         raise ImproperlyConfigured(
             "DATABASE_URL must look like postgres://user:password@host:5432/name"
         )
     try:
-        return dict(environ.Env.db_url_config(url))
+        found: dict[str, Any] = dict(environ.Env.db_url_config(url))
     except ValueError as error:
         raise ImproperlyConfigured(f"DATABASE_URL: {error}") from error
+    found["OPTIONS"] = {**found.get("OPTIONS", {}), **PREPARING}
+    return found
 
 
 def read_broker(name: str) -> str:
@@ -119,3 +127,16 @@ def read_broker(name: str) -> str:
             f"{name} must start with one of {', '.join(schemes)}"
         )
     return url
+
+
+def read_days(name: str, default: str) -> list[int]:
+    """Whole days, comma-separated, the most first."""
+    said = [part.strip() for part in env.str(name, default).split(",")]
+    if not all(
+        part.isascii() and part.isdigit() and len(part) < 4 and 0 < int(part) < 366
+        for part in said
+    ):
+        raise ImproperlyConfigured(
+            f"{name} must be days from 1 to 365, comma-separated, such as 3,1"
+        )
+    return sorted({int(part) for part in said}, reverse=True)

@@ -1,8 +1,11 @@
 """Many people at once: the same effects as an identify call each, by COPY.
 
 A row says who it is (an external id, else an e-mail) and traits, all at one moment.
-The rule of the newest word is `merge_traits`, here as for calls; a test holds the two
-roads equal. What must take effect at once (`crm.ports.effects`) can not come this way.
+Rows that have nothing to do with each other are judged and written by SQL
+(`crm.events.staging`). Those that mean the same person, or an address that another row
+gives or takes, are knots: they are judged here, one after the other, as calls are. A
+test holds both roads and the calls equal. What must take effect at once
+(`crm.ports.effects`) can not come this way.
 """
 
 from __future__ import annotations
@@ -10,21 +13,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from django.db import connection
 
-from crm.events.identity import ANONYMOUS, EXTERNAL, IdentityRaceLost, Key
-from crm.events.naming import EMAIL_KEY
+from crm.events.identity import IdentityRaceLost, Key
+from crm.events.lines import EMAIL, PHONE, Lines, Said, list_keys, make_addresses
+from crm.events.staging import judge_lines, write_judged
 from crm.events.statements import open_cursor
 from crm.events.traits import TraitWord, clean_column, merge_traits, write_profiles
 from crm.models import Contact, Identifier
 from crm.models.ids import make_uuid7s
-from crm.ports.effects import effect_providers
 
-EMAIL: Final = Identifier.Kind.EMAIL.value
-PHONE: Final = Identifier.Kind.PHONE.value
 FIND_OWNERS = """
 SELECT w.kind, w.value, coalesce(c.canonical_id, c.id)
 FROM unnest(%s::text[], %s::text[]) AS w(kind, value)
@@ -50,14 +51,6 @@ COPY_PENDING = """
 COPY crm_pendingevent (event_id, occurred_at, contact_id, name, attempts, last_error,
     created_at) FROM STDIN
 """
-
-
-class Said(msgspec.Struct, frozen=True):
-    """One row: who, and what is said about them."""
-
-    external_id: str
-    email: str
-    traits: dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -105,12 +98,31 @@ class PeoplePlan:
     addresses_of: dict[int | Key, list[Key]] = field(default_factory=dict)
 
 
-def save_people(said: Sequence[Said], *, at: datetime) -> tuple[list[str], list[Touch]]:
-    """Make and change contacts; answers an outcome per row, and what an undo needs.
+def save_people(lines: Lines, *, at: datetime) -> tuple[list[str], list[Touch]]:
+    """Make and change contacts; answers an outcome per row, and what an undo needs of
+    the knots. Of all others `crm.events.staging.TOUCHED` tells it.
 
     Runs inside the caller's transaction, which is to be rolled back and tried again
     on IdentityRaceLost or an IntegrityError. The caller rings the bell.
     """
+    outcomes, knots = judge_lines(lines, at=at, lock=True)
+    write_judged(lines, at=at)
+    knotted, touches = save_knots([lines.said[n] for n in knots], at=at)
+    outcomes |= zip(knots, knotted, strict=True)
+    return [outcomes[n] for n in range(len(lines.said))], touches
+
+
+def count_people(lines: Lines, *, at: datetime) -> list[str]:
+    """The outcomes that `save_people` would answer; nothing is written."""
+    outcomes, knots = judge_lines(lines, at=at, lock=False)
+    knotted = plan_people([lines.said[n] for n in knots], at=at).outcomes
+    outcomes |= zip(knots, knotted, strict=True)
+    return [outcomes[n] for n in range(len(lines.said))]
+
+
+def save_knots(said: Sequence[Said], *, at: datetime) -> tuple[list[str], list[Touch]]:
+    if not said:
+        return [], []
     plan = plan_people(said, at=at, lock=True)
     ids = create_people(plan.new, at=at)
     write_known(plan)
@@ -126,8 +138,10 @@ def save_people(said: Sequence[Said], *, at: datetime) -> tuple[list[str], list[
 def plan_people(
     said: Sequence[Said], *, at: datetime, lock: bool = False
 ) -> PeoplePlan:
-    """What `save_people` would do; four queries, and nothing is written."""
+    """What `save_knots` would do; four queries, and nothing is written."""
     plan = PeoplePlan(at)
+    if not said:
+        return plan
     leading = find_owners({key for row in said for key in list_keys(row)})
     ids = sorted(set(leading.values()))
     everybody = Contact.objects
@@ -138,11 +152,7 @@ def plan_people(
     plan.owners |= find_owners({key for row in said for key in list_addresses(row)})
     plan.owners |= leading
     note_addresses(plan)
-    refused = [provider.trait_names for provider in effect_providers()]
-    for row in said:
-        if any(not names.isdisjoint(row.traits) for names in refused):
-            raise ValueError("Consent is said by a call or on a page, never in bulk.")
-        plan.outcomes.append(plan_row(plan, row))
+    plan.outcomes = [plan_row(plan, row) for row in said]
     return plan
 
 
@@ -153,19 +163,10 @@ def check_usable(plan: PeoplePlan, ids: Sequence[int]) -> None:
             raise IdentityRaceLost
 
 
-def list_keys(row: Said) -> list[Key]:
-    """What may lead to this row's person, best first; the last one is made."""
-    if row.external_id:
-        return [(EXTERNAL, row.external_id)]
-    lower = row.email.lower()
-    return [(EXTERNAL, row.email), (EMAIL, lower), (ANONYMOUS, f"{EMAIL_KEY}{lower}")]
-
-
 def list_addresses(row: Said) -> list[Key]:
     """E-mail and phone as keys, where the row says valid ones."""
-    said = {kind: row.traits.get(kind) for kind in (EMAIL, PHONE)}
-    clean = {kind: clean_column(kind, value) for kind, value in said.items()}
-    return [(kind, value.lower()) for kind, value in clean.items() if value]
+    clean = [clean_column(kind, row.traits.get(kind)) for kind in (EMAIL, PHONE)]
+    return list(make_addresses(*clean))
 
 
 def note_addresses(plan: PeoplePlan) -> None:

@@ -1,18 +1,22 @@
-"""Rows of people: checked, then by COPY into contacts."""
+"""Rows of people: read and checked beside the database's work, then taken in."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from crm.events.bulk import Said, plan_people, save_people
+from crm.events.bulk import count_people, find_owners, list_addresses, save_people
+from crm.events.identity import Key
+from crm.events.lines import Lines, Said, list_keys, write_lines
 from crm.events.schema import MAX_ID
+from crm.events.tombstones import find_erased, has_tombstones
 from crm.events.traits import clean_column
 from crm.imports.cells import Problem
 from crm.imports.files import Row
 from crm.imports.mapping import Column
-from crm.imports.taken import Reading, Taken, Touch, read_value
+from crm.imports.taken import ERASED, Reading, Refused, Taken, Touch, read_value
 
 # Where a wrong value is refused, not kept as a plain trait: a file can be mended.
 CHECKED: Final = {
@@ -25,22 +29,65 @@ CHECKED: Final = {
 MAX_EMAIL: Final = 249
 
 
-def take_contacts(
-    rows: Sequence[Row], reading: Reading, *, at: datetime, dry: bool
-) -> Taken:
+@dataclass(frozen=True, slots=True)
+class People:
+    """A chunk as it was read, before the database is asked anything; `rows` are those
+    that `lines` were written of."""
+
+    lines: Lines
+    rows: Sequence[Row]
+    refused: list[Refused] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A column that is not left out: where it stands, and the trait that it says; ''
+    where it is the external id. `check` is the key of CHECKED."""
+
+    at: int
+    column: Column
+    trait: str
+    check: str
+
+
+def read_people(rows: Sequence[Row], reading: Reading) -> People:
     """An empty cell says nothing: what was there stays."""
-    taken, said = Taken(), []
+    fields = list_fields(reading)
+    refused: list[Refused] = []
+    said: list[Said] = []
+    kept: list[Row] = []
     for row in rows:
         problems: list[Problem] = []
-        one = read_contact(row, reading, problems)
+        one = read_contact(row, fields, reading, problems)
         if problems:
-            taken.refused.append((row, problems))
+            refused.append((row, problems))
         else:
             said.append(one)
+            kept.append(row)
+    return People(write_lines(said), kept, refused)
+
+
+def list_fields(reading: Reading) -> list[Field]:
+    return [
+        Field(at, column, name_trait(column), column.to if column.to in CHECKED else "")
+        for at, column in enumerate(reading.columns)
+        if column.to
+    ]
+
+
+def name_trait(column: Column) -> str:
+    if column.to == "external_id":
+        return ""
+    return column.name if column.is_free else column.to
+
+
+def take_contacts(people: People, *, at: datetime, dry: bool) -> Taken:
+    people = leave_out_erased(people)
+    taken = Taken(refused=list(people.refused), has_staged=not dry)
     if dry:
-        outcomes = plan_people(said, at=at).outcomes
+        outcomes = count_people(people.lines, at=at)
     else:
-        outcomes, touches = save_people(said, at=at)
+        outcomes, touches = save_people(people.lines, at=at)
         taken.touches = [Touch(t.made, t.contact_id, before=t.before) for t in touches]
     taken.new = outcomes.count("new")
     taken.changed = outcomes.count("changed")
@@ -48,29 +95,63 @@ def take_contacts(
     return taken
 
 
-def read_contact(row: Row, reading: Reading, problems: list[Problem]) -> Said:
+def leave_out_erased(people: People) -> People:
+    """Rows that would make an erased person anew are refused. One query where nobody
+    was ever erased, one more where somebody was, and one where it is about them."""
+    if not has_tombstones():
+        return people
+    said = people.lines.said
+    keys_of = [{*list_keys(one), *list_addresses(one)} for one in said]
+    erased = find_erased(set[Key]().union(*keys_of))
+    if erased.isdisjoint(set[Key]().union(*keys_of)):
+        return people
+    owners = find_owners({key for one in said for key in list_keys(one)})
+    back = {
+        n
+        for n, one in enumerate(said)
+        if not erased.isdisjoint(keys_of[n])
+        and owners.keys().isdisjoint(list_keys(one))
+    }
+    return People(
+        write_lines([one for n, one in enumerate(said) if n not in back]),
+        [row for n, row in enumerate(people.rows) if n not in back],
+        [*people.refused, *((people.rows[n], [ERASED]) for n in sorted(back))],
+    )
+
+
+def read_contact(
+    row: Row, fields: Sequence[Field], reading: Reading, problems: list[Problem]
+) -> Said:
     traits: dict[str, Any] = {}
     external_id = ""
-    for column, text in zip(reading.columns, row.cells, strict=True):
-        if not column.to or not text:
+    for one in fields:
+        text = row.cells[one.at]
+        if not text:
             continue
-        value = read_value(column, text, reading, problems)
-        if column.to == "external_id":
+        value = read_value(one.column, text, reading, problems)
+        if not one.trait:
             external_id = text
-        else:
-            check_address(column, text, problems)
-            traits[column.name if column.is_free else column.to] = value
+            continue
+        traits[one.trait] = value
+        if one.check:
+            check_address(one, text, problems)
     email = str(traits.get("email") or "")
-    if len(external_id) > MAX_ID:
-        problems.append(Problem("too_long", f"An id longer than {MAX_ID} characters."))
-    if not external_id and not email and not problems:
-        problems.append(Problem("nobody", "The row says neither an id nor an e-mail."))
-    if not external_id and len(email) > MAX_EMAIL:
-        problems.append(Problem("too_long", "The e-mail is too long to be an id."))
+    check_keys(external_id, email, problems)
     return Said(external_id, email, traits)
 
 
-def check_address(column: Column, text: str, problems: list[Problem]) -> None:
-    check = CHECKED.get(column.to)
-    if check and clean_column(check[0], text) is None:
-        problems.append(Problem(check[1], check[2], column.heading))
+def check_keys(external_id: str, email: str, problems: list[Problem]) -> None:
+    if len(external_id) > MAX_ID:
+        problems.append(Problem("too_long", f"An id longer than {MAX_ID} characters."))
+    if external_id:
+        return
+    if not email and not problems:
+        problems.append(Problem("nobody", "The row says neither an id nor an e-mail."))
+    if len(email) > MAX_EMAIL:
+        problems.append(Problem("too_long", "The e-mail is too long to be an id."))
+
+
+def check_address(said: Field, text: str, problems: list[Problem]) -> None:
+    column, code, message = CHECKED[said.check]
+    if clean_column(column, text) is None:
+        problems.append(Problem(code, message, said.column.heading))

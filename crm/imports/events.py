@@ -9,7 +9,7 @@ effect however much later.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -25,9 +25,10 @@ from crm.events.ingest import IngestResult, record_events
 from crm.events.limits import Limits
 from crm.events.schema import Item, parse_item
 from crm.events.standing import read_fixes
+from crm.events.tombstones import find_erased
 from crm.imports.cells import CellRefused, Problem, read_moment
 from crm.imports.files import Row
-from crm.imports.taken import Reading, Taken, Touch, read_value
+from crm.imports.taken import ERASED, Reading, Taken, Touch, read_value
 from crm.models.partitions import ensure_partitions
 from crm.ports.effects import effect_providers
 
@@ -59,29 +60,54 @@ def take_events(
             taken.refused.append((row, problems))
         else:
             items.append(item)
+    items = refuse_blocked(taken, rows, items, reading)
     owners = find_owners({lead_key(item) for item in items})
     known = find_known(items, owners)
     fresh = {item.message_id: item for item in items if item.message_id not in known}
     taken.new, taken.same = len(fresh), len(items) - len(fresh)
     if dry:
-        _, wrong = apply_fixes(list(fresh.values()), read_fixes())
-        taken.new -= len(wrong)
-        refuse_blocked(taken, rows, wrong)
+        erased = find_suppressed(list(fresh.values()), owners)
+        taken.new -= len(erased)
+        refuse_erased(taken, rows, erased)
     elif fresh:
         result = record_all(list(fresh.values()), at=at)
-        refuse_blocked(taken, rows, result.rejected)
+        refuse_late(taken, rows, result.rejected)
+        refuse_erased(taken, rows, result.suppressed)
         taken.new, taken.same = result.accepted, taken.same + result.duplicates
         taken.touches = list_touches(list(fresh.values()), owners)
     return taken
 
 
 def refuse_blocked(
-    taken: Taken, rows: Sequence[Row], wrong: Sequence[Rejection]
-) -> None:
-    """What a fix of data does not let in."""
+    taken: Taken, rows: Sequence[Row], items: Sequence[Item], reading: Reading
+) -> list[Item]:
+    """Those that fixes of data let in, judged by our names as the door does; each row
+    of the others is refused, the second of the same event too."""
+    _, wrong = apply_fixes([use_our_name(item) for item in items], read_fixes())
+    column = find_column(reading, "event")
+    for one in wrong:
+        problem = Problem(one.code, one.message, column)
+        taken.refused.append((rows[one.index], [problem]))
+    refused = {one.index for one in wrong}
+    return [item for item in items if item.index not in refused]
+
+
+def refuse_late(taken: Taken, rows: Sequence[Row], wrong: Sequence[Rejection]) -> None:
+    """What a fix that was made this moment does not let in."""
     for one in wrong:
         problem = Problem(one.code, one.message)
         taken.refused.append((rows[one.index], [problem]))
+
+
+def refuse_erased(taken: Taken, rows: Sequence[Row], erased: Sequence[int]) -> None:
+    taken.refused += [(rows[index], [ERASED]) for index in erased]
+
+
+def find_suppressed(items: Sequence[Item], owners: Mapping[Key, int]) -> list[int]:
+    """As `record_events` would, of those who lead nowhere."""
+    unknown = {lead_key(item) for item in items} - owners.keys()
+    erased = find_erased(unknown)
+    return [item.index for item in items if lead_key(item) in erased]
 
 
 def record_all(items: list[Item], *, at: datetime) -> IngestResult:

@@ -48,6 +48,7 @@ TARGETS: Final[dict[str, dict[str, str]]] = {
     },
 }
 FREE: Final = {"contacts": "trait", "events": "property", "items": "attribute"}
+FREE_TARGETS: Final = frozenset(FREE.values())
 # Headings as people write them, without case, spaces and signs.
 SPELLINGS: Final[dict[str, dict[str, str]]] = {
     "contacts": {
@@ -94,7 +95,7 @@ class Column:
 
     @property
     def is_free(self) -> bool:
-        return self.to in FREE.values()
+        return self.to in FREE_TARGETS
 
 
 class MappingRefused(ValueError):

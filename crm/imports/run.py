@@ -12,6 +12,7 @@ import itertools
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -28,8 +29,9 @@ from django.db.models import F
 from crm.clock import read_clock
 from crm.events.identity import IdentityRaceLost
 from crm.events.retrying import retry_transaction
+from crm.events.staging import TOUCHED
 from crm.imports.cells import Problem
-from crm.imports.contacts import take_contacts
+from crm.imports.contacts import People, read_people, take_contacts
 from crm.imports.events import take_events
 from crm.imports.files import BadRow, FileRefused, Row
 from crm.imports.items import take_items
@@ -41,12 +43,30 @@ from crm.models import Catalog, ImportJob, ImportProblem
 
 State = ImportJob.State
 CHUNK: Final = 5_000
+# Of contacts, whose statements do not grow with the rows.
+CHUNK_OF_PEOPLE: Final = 10_000
 LEASE: Final = timedelta(minutes=3)
 # A worker that began so often and brought nothing to an end: something kills it.
 MAX_ATTEMPTS: Final = 5
 COPY_TOUCHES: Final = """
 COPY crm_importtouch (job_id, contact_id, code, made, before) FROM STDIN
 """
+INSERT_TOUCHES: Final = f"""
+INSERT INTO crm_importtouch (job_id, contact_id, code, made, before)
+SELECT %s, contact_id, '', made, before FROM ({TOUCHED}) AS t
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """The next rows of a file; `people` of one of contacts, read already."""
+
+    rows: Sequence[Row | BadRow]
+    people: People | None = None
+
+    @property
+    def good(self) -> list[Row]:
+        return [row for row in self.rows if isinstance(row, Row)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +141,8 @@ def work_forward(
 ) -> None:
     with open_file(job) as file:
         _, rows = read_rows(job, file)
-        for chunk in split(itertools.islice(rows, job.rows_done, None)):
+        rest = itertools.islice(rows, job.rows_done, None)
+        for chunk in read_ahead(read_chunks(job, rest)):
             take_chunk_in(job, chunk)
             tell(job)
             if time.monotonic() >= ends:
@@ -129,6 +150,25 @@ def work_forward(
                 return
     finish(job, State.CHECKED if job.state == State.CHECKING else State.DONE)
     tell(job)
+
+
+def read_ahead(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+    """The same chunks; a thread reads the next one while this one is taken in."""
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, chunks, None)
+        while (chunk := coming.result()) is not None:
+            coming = reader.submit(next, chunks, None)
+            yield chunk
+
+
+def read_chunks(job: ImportJob, rows: Iterable[Row | BadRow]) -> Iterator[Chunk]:
+    """Asks the database nothing: it runs beside it."""
+    if job.kind != ImportJob.Kind.CONTACTS:
+        yield from map(Chunk, split(rows, CHUNK))
+        return
+    reading = read_how(job)
+    for part in split(rows, CHUNK_OF_PEOPLE):
+        yield Chunk(part, read_people(Chunk(part).good, reading))
 
 
 def work_back(
@@ -148,20 +188,19 @@ def work_back(
             return
 
 
-def split(rows: Iterable[Row | BadRow]) -> Iterator[list[Row | BadRow]]:
+def split(rows: Iterable[Row | BadRow], count: int) -> Iterator[list[Row | BadRow]]:
     rows = iter(rows)
-    while chunk := list(itertools.islice(rows, CHUNK)):
-        yield chunk
+    while part := list(itertools.islice(rows, count)):
+        yield part
 
 
-def take_chunk_in(job: ImportJob, chunk: Sequence[Row | BadRow]) -> None:
+def take_chunk_in(job: ImportJob, chunk: Chunk) -> None:
     """One transaction, tried again where somebody else was faster."""
-    rows = [row for row in chunk if isinstance(row, Row)]
 
     def take() -> None:
         with transaction.atomic():
             hold(job)
-            keep_taken(job, chunk, take_rows(job, rows))
+            keep_taken(job, chunk.rows, take_rows(job, chunk))
 
     retry_transaction(take, also=(IdentityRaceLost, IntegrityError))
     job.refresh_from_db()
@@ -174,17 +213,21 @@ def hold(job: ImportJob) -> None:
         raise LeaseLost
 
 
-def take_rows(job: ImportJob, rows: Sequence[Row]) -> Taken:
-    reading = Reading(load_mapping(job.mapping), job.dates, job.event_name)
+def read_how(job: ImportJob) -> Reading:
+    return Reading(load_mapping(job.mapping), job.dates, job.event_name)
+
+
+def take_rows(job: ImportJob, chunk: Chunk) -> Taken:
     dry = job.state == State.CHECKING
-    if job.kind == ImportJob.Kind.CONTACTS:
-        return take_contacts(rows, reading, at=job.created_at, dry=dry)
+    if chunk.people is not None:
+        return take_contacts(chunk.people, at=job.created_at, dry=dry)
+    reading = read_how(job)
     if job.kind == ImportJob.Kind.EVENTS:
         mark = str(job.pk)
-        return take_events(rows, reading, at=job.created_at, dry=dry, mark=mark)
+        return take_events(chunk.good, reading, at=job.created_at, dry=dry, mark=mark)
     catalog = Catalog.objects.get(pk=job.catalog)
     at = job.started_at or job.created_at
-    return take_items(rows, reading, catalog=catalog, at=at, dry=dry)
+    return take_items(chunk.good, reading, catalog=catalog, at=at, dry=dry)
 
 
 def keep_taken(job: ImportJob, chunk: Sequence[Row | BadRow], taken: Taken) -> None:
@@ -216,7 +259,10 @@ def keep_taken(job: ImportJob, chunk: Sequence[Row | BadRow], taken: Taken) -> N
 
 
 def copy_touches(job: ImportJob, taken: Taken) -> None:
-    """By COPY: there is one for each contact that was made."""
+    """By COPY or by one statement: there is one for each contact that was made."""
+    if taken.has_staged:
+        with connection.cursor() as cursor:
+            cursor.execute(INSERT_TOUCHES, [job.pk])
     if not taken.touches:
         return
     encode = msgspec.json.encode

@@ -37,10 +37,11 @@ def choose(rows: QuerySet[Any], field: str, people: Sql | None) -> QuerySet[Any]
 
 def read_contacts(people: Sql | None) -> Iterator[Sequence[Any]]:
     rows = choose(Contact.objects.canonical(), "pk", people).order_by("pk")
-    found = rows.values_list("uuid", *CONTACT_COLUMNS, "traits")
-    for uuid, *columns, traits in found.iterator(chunk_size=FETCH):
+    found = rows.values_list("uuid", *CONTACT_COLUMNS, "traits", "computed")
+    for uuid, *columns, traits, computed in found.iterator(chunk_size=FETCH):
         names = [traits.get(name, "") for name in NAMES]
-        yield [uuid, *columns, *names, json.dumps(traits, ensure_ascii=False)]
+        held = [json.dumps(one, ensure_ascii=False) for one in (traits, computed)]
+        yield [uuid, *columns, *names, *held]
 
 
 def read_events(people: Sql | None) -> Iterator[Sequence[Any]]:
@@ -65,7 +66,7 @@ SHEETS: Final = (
         "contacts",
         "Contacts",
         "crm.view_contact",
-        ("contact", *CONTACT_COLUMNS, *NAMES, "traits"),
+        ("contact", *CONTACT_COLUMNS, *NAMES, "traits", "computed"),
         read_contacts,
     ),
     Sheet(

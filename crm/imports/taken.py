@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from crm.imports.cells import CellRefused, Problem, read_cell
 from crm.imports.files import Row
 from crm.imports.mapping import Column
+
+ERASED: Final = Problem(
+    "erased", "This person was erased for good; a file does not bring them back."
+)
 
 
 class Touch(msgspec.Struct, frozen=True):
@@ -22,6 +26,10 @@ class Touch(msgspec.Struct, frozen=True):
     before: Mapping[str, Any] = {}
 
 
+# A row with all that is wrong in it.
+Refused = tuple[Row, list[Problem]]
+
+
 @dataclass(slots=True)
 class Taken:
     """Counts of rows; each refused row with all that is wrong in it."""
@@ -29,8 +37,10 @@ class Taken:
     new: int = 0
     changed: int = 0
     same: int = 0
-    refused: list[tuple[Row, list[Problem]]] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
     touches: list[Touch] = field(default_factory=list)
+    # More touches lie where `crm.events.staging.TOUCHED` finds them.
+    has_staged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

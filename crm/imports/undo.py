@@ -22,10 +22,12 @@ from django.utils import timezone
 
 from crm.catalog.items import archive_items, lock_catalog, save_items
 from crm.events.bulk import leave_pending
+from crm.events.sources import OURS
 from crm.events.traits import COLUMNS, clean_column, write_addresses, write_profiles
 from crm.imports.items import read_stands
 from crm.models import Catalog, Contact, ImportJob, ImportTouch
 from crm.ports.personal_data import personal_data_holders
+from crm.purchases.keeping import forget_events
 
 CHUNK: Final = 1_000
 DELETE_EVENTS: Final = """
@@ -39,13 +41,14 @@ WITH gone AS (
 ), keys AS (
     DELETE FROM crm_messagekey k USING gone WHERE k.message_id = gone.message_id
 )
-SELECT count(*) FROM gone
+SELECT coalesce(array_agg(id), '{}') FROM gone
 """
 # From what is left; the age of a profile stays, since nobody wrote down the older one.
 REDATE: Final = """
 UPDATE crm_contact c SET last_active_at = (
-    SELECT max(e.occurred_at) FROM crm_event e WHERE e.contact_id = c.id)
-WHERE c.id = ANY(%s::bigint[])
+    SELECT max(e.occurred_at) FROM crm_event e
+    WHERE e.contact_id = c.id AND e.source <> ALL(%(ours)s))
+WHERE c.id = ANY(%(ids)s::bigint[])
 """
 
 
@@ -92,9 +95,10 @@ def undo_people(
 def delete_events(ids: list[int], *, mark: str) -> int:
     with connection.cursor() as cursor:
         cursor.execute(DELETE_EVENTS, {"ids": ids, "mark": mark})
-        found = int(cursor.fetchone()[0])
-        cursor.execute(REDATE, [ids])
-    return found
+        gone = cursor.fetchone()[0]
+        cursor.execute(REDATE, {"ids": ids, "ours": list(OURS)})
+    forget_events(gone)
+    return len(gone)
 
 
 def restore_traits(

@@ -216,8 +216,16 @@ class ImportTouch(models.Model):
     an item: {before, after}, its columns.
     """
 
-    job = models.ForeignKey(ImportJob, models.CASCADE, related_name="touches")
-    # No constraint: it would cost every row a look-up. A merge moves it.
+    # Neither has a constraint: it would cost every row a look-up. `import_touch_of_job`
+    # is the job's index; jobs are never deleted.
+    job = models.ForeignKey(
+        ImportJob,
+        models.CASCADE,
+        related_name="touches",
+        db_constraint=False,
+        db_index=False,
+    )
+    # A merge moves it.
     contact = models.ForeignKey(
         "crm.Contact", models.CASCADE, null=True, db_constraint=False, related_name="+"
     )

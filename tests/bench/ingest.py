@@ -1,6 +1,6 @@
 """Events a second through `/v1/batch`, against one COPY of the same rows.
 
-    python tests/bench/ingest.py [--scale small|full] [--json]
+    python tests/bench/ingest.py [--scale small|full] [--deep N] [--json]
 
 A database of its own (`apropos_bench_ingest`, on the server of DATABASE_URL), two
 granian workers, 100 events a request, 4 connections; every event is new, has its
@@ -13,6 +13,13 @@ Then, in the same run, the yardsticks:
 - `copy_batch_per_s`: the same rows by a COPY and a commit for each 100 of them: what
   a server that answers each request when its events are safe can come near to
 - `drf_per_s`: the same requests to `plain_drf.py` on the same server, half as many
+
+`web_cpu_s_per_1000` and `server_cpu_s_per_1000` are CPU seconds of the web workers and
+of PostgreSQL's backends for 1,000 events; they mean something on a busy machine too
+(the second where PostgreSQL runs on this one).
+
+`--deep N` measures once more with N older events in the table, spread over six months
+(`ingest_deep_x_empty`).
 """
 
 from __future__ import annotations
@@ -34,6 +41,8 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
+from cpu import list_backends, list_descendants, read_cpu_s
+from deep import DEEP_DAYS, fill_deep
 
 ROOT = Path(__file__).resolve().parents[2]
 DATABASE = "apropos_bench_ingest"
@@ -118,14 +127,15 @@ PREPARE = (
     "from crm.tasks import maintain; maintain(); "
     "from crm.models.partitions import ensure_partitions; "
     "from datetime import date, timedelta; d = date.today(); "
-    "ensure_partitions('crm_event', first=d - timedelta(days=31), last=d)"
+    "ensure_partitions('crm_event', first=d - timedelta(days={days}), last=d)"
 )
 
 
 @contextmanager
 def web_server(
     environment: dict[str, str], target: tuple[str, ...] = OURS
-) -> Iterator[int]:
+) -> Iterator[tuple[int, int]]:
+    """Its port and the number of its process."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -135,7 +145,7 @@ def web_server(
     server = subprocess.Popen(command, cwd=ROOT, env=environment)
     try:
         wait_for_port(port)
-        yield port
+        yield port, server.pid
     finally:
         server.terminate()
         try:
@@ -256,66 +266,116 @@ def time_raw_copy(
     return time.perf_counter() - begun_s
 
 
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """What all the requests took by the clock, each of them, and in CPU time."""
+
+    took_s: float
+    latencies: list[float]
+    web_cpu_s: float
+    server_cpu_s: float
+
+
 def time_requests(
     environment: dict[str, str], key: str, bodies: list[bytes], target: tuple[str, ...]
-) -> tuple[float, list[float]]:
-    """Seconds that all the requests took, and each of them, sorted."""
-    with web_server(environment, target) as port:
+) -> Requests:
+    with web_server(environment, target) as (port, pid):
+        time.sleep(1)  # The workers have read their modules by then.
+        before_s = read_cpu_s(list_descendants(pid))
         begun_s = time.perf_counter()
         latencies = sorted(post_all(port, key, bodies))
-        return time.perf_counter() - begun_s, latencies
+        took_s = time.perf_counter() - begun_s
+        web_cpu_s = read_cpu_s(list_descendants(pid)) - before_s
+        server_cpu_s = read_cpu_s(list_backends(environment["DATABASE_URL"]))
+    return Requests(took_s, latencies, web_cpu_s, server_cpu_s)
 
 
-def measure_ingest(count: int) -> dict[str, float]:
+def empty_all(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(EMPTY_ALL)
+
+
+def measure_ingest(count: int, *, deep: int = 0) -> dict[str, float]:
     with fresh_database() as url:
-        environment = {
-            **os.environ,
-            "DATABASE_URL": url,
-            "BROKER_URL": "memory://",
-            "DJANGO_SETTINGS_MODULE": "crm.settings",
-            "APROPOS_NO_BOOTSTRAP": "1",
-            "SECRET_KEY": "bench-only",
-            "ENCRYPTION_KEY": "YmVuY2hiZW5jaGJlbmNoYmVuY2hiZW5jaGJlbmNoYmU=",
-            "LOG_LEVEL": "ERROR",
-            # Nobody works on what waits here.
-            "INGEST_BACKLOG_MAX": "10000000",
-            "PYTHONPATH": str(Path(__file__).resolve().parent),
-        }
+        environment = build_environment(url)
         run_manage(environment, "migrate", "--verbosity", "0")
-        run_manage(environment, "shell", "--no-imports", "-c", PREPARE)
+        prepare = PREPARE.format(days=31)
+        run_manage(environment, "shell", "--no-imports", "-c", prepare)
         said = run_manage(environment, "create_api_key", "--scope", "track")
         key = said.split()[-1]
         bodies = make_bodies(count)
-        took_s, latencies = time_requests(environment, key, bodies, OURS)
+        ours = time_requests(environment, key, bodies, OURS)
         copies = time_copies(url)
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(EMPTY_ALL)
-        plain_s, _ = time_requests(
-            environment, key, bodies[: len(bodies) // 2], PLAIN_DRF
-        )
+        empty_all(url)
+        half = bodies[: len(bodies) // 2]
+        plain_s = time_requests(environment, key, half, PLAIN_DRF).took_s * 2
+        figures = {}
+        if deep:
+            empty_all(url)
+            prepare = PREPARE.format(days=DEEP_DAYS + 1)
+            run_manage(environment, "shell", "--no-imports", "-c", prepare)
+            fill_deep(url, deep)
+            again_s = time_requests(environment, key, bodies, OURS).took_s
+            figures = describe_deep(deep, again_s, ours.took_s, count=count)
     if copies.rows != count:
         raise SystemExit(f"{count} events were sent, {copies.rows} arrived")
+    return {**describe(count, ours, copies, plain_s), **figures}
+
+
+def build_environment(url: str) -> dict[str, str]:
+    return {
+        **os.environ,
+        "DATABASE_URL": url,
+        "BROKER_URL": "memory://",
+        "DJANGO_SETTINGS_MODULE": "crm.settings",
+        "APROPOS_NO_BOOTSTRAP": "1",
+        "SECRET_KEY": "bench-only",
+        "ENCRYPTION_KEY": "YmVuY2hiZW5jaGJlbmNoYmVuY2hiZW5jaGJlbmNoYmU=",
+        "LOG_LEVEL": "ERROR",
+        # Nobody works on what waits here.
+        "INGEST_BACKLOG_MAX": "10000000",
+        "PYTHONPATH": str(Path(__file__).resolve().parent),
+    }
+
+
+def describe(
+    count: int, ours: Requests, copies: Copies, plain_s: float
+) -> dict[str, float]:
+    latencies = ours.latencies
     return {
         "events": count,
-        "ingest_per_s": round(count / took_s),
+        "ingest_per_s": round(count / ours.took_s),
+        "web_cpu_s_per_1000": round(ours.web_cpu_s * 1e3 / count, 4),
+        "server_cpu_s_per_1000": round(ours.server_cpu_s * 1e3 / count, 4),
         "copy_per_s": round(count / copies.rows_s),
         "copy_batch_per_s": round(count / copies.batches_s),
         "raw_copy_per_s": round(count / copies.raw_s),
-        "drf_per_s": round(count / 2 / plain_s),
-        "ingest_x_copy": round(copies.rows_s / took_s, 3),
-        "ingest_x_copy_batch": round(copies.batches_s / took_s, 3),
-        "ingest_x_drf": round(plain_s * 2 / took_s, 2),
+        "drf_per_s": round(count / plain_s),
+        "ingest_x_copy": round(copies.rows_s / ours.took_s, 3),
+        "ingest_x_copy_batch": round(copies.batches_s / ours.took_s, 3),
+        "ingest_x_drf": round(plain_s / ours.took_s, 2),
         "request_p50_ms": round(latencies[len(latencies) // 2] * 1e3, 1),
         "request_p99_ms": round(latencies[len(latencies) * 99 // 100] * 1e3, 1),
+    }
+
+
+def describe_deep(
+    deep: int, again_s: float, empty_s: float, *, count: int
+) -> dict[str, float]:
+    return {
+        "deep_events": deep,
+        "deep_per_s": round(count / again_s),
+        "ingest_deep_x_empty": round(empty_s / again_s, 3),
     }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scale", choices=SCALES, default="small")
+    parser.add_argument("--deep", type=int, default=0, metavar="N")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    figures = measure_ingest(SCALES[options.scale])
+    figures = measure_ingest(SCALES[options.scale], deep=options.deep)
     if options.json:
         print(json.dumps(figures))
         return

@@ -11,6 +11,7 @@ from crm.imports.files import FileRefused
 from crm.imports.jobs import start_import
 from crm.imports.problems import list_problem_lines
 from crm.models import AuditEntry, Contact, ImportJob, PendingEvent
+from crm.privacy import erase_contact
 from tests.crm.imports.files import (
     SENT,
     check_file,
@@ -20,6 +21,7 @@ from tests.crm.imports.files import (
     make_xlsx,
     run_file,
 )
+from tests.factories import make_contact
 
 pytestmark = pytest.mark.django_db
 HEADING = "id,email,phone,first_name,plan,visits"
@@ -106,3 +108,15 @@ def test_a_file_larger_than_allowed_is_refused(settings: Any) -> None:
     with pytest.raises(FileRefused, match="larger than"):
         start_import(file, kind="contacts", name="a", actor="ada", at=SENT)
     assert not ImportJob.objects.exists()
+
+
+def test_a_file_brings_no_erased_person_back() -> None:
+    ada = make_contact("ada", email="ada@example.com")
+    erase_contact(ada, actor="test")
+    content = make_csv(
+        "id,email", "ada,", "ada2,Ada@Example.com", ",ada@example.com", "bob,b@x.io"
+    )
+    for job in (check_file(content), run_file(content)):
+        assert count_rows(job) == (1, 0, 0, 3)
+        assert list_problems(job) == [(n, "", "erased") for n in (2, 3, 4)]
+    assert Contact.objects.canonical().get().external_id == "bob"

@@ -14,6 +14,7 @@ from crm.events.retention import forget_messages
 from crm.events.schema import parse_item
 from crm.events.standing import forget_fixes
 from crm.models import Contact, DataFix, Event, MessageKey, PendingEvent
+from crm.privacy import erase_contact
 from tests.crm.imports.files import (
     SENT,
     check_file,
@@ -22,6 +23,7 @@ from tests.crm.imports.files import (
     make_csv,
     run_file,
 )
+from tests.factories import make_contact
 
 pytestmark = pytest.mark.django_db
 ROWS = make_csv(
@@ -140,6 +142,22 @@ def test_events_that_speak_of_consent_are_refused_and_change_nobodys() -> None:
     assert not Contact.objects.exists()
 
 
+def test_a_blocked_event_is_refused_by_each_of_its_rows_and_names() -> None:
+    DataFix.objects.create(kind="block", name="Order Completed", applied_at=SENT)
+    forget_fixes()
+    rows = ["u1,Completed Order,2026-03-01", "u1,A,2026-03-01"]
+    content = make_csv("user_id,event,time", *rows, rows[0])
+    for take in (check_file, run_file):
+        job = take(content, "events")
+        assert count_rows(job) == (1, 0, 0, 2)
+        assert list_problems(job) == [
+            (2, "event", "event_blocked"),
+            (4, "event", "event_blocked"),
+        ]
+    assert Event.objects.get().name == "A"
+    forget_fixes()
+
+
 def test_what_a_fix_of_data_blocks_is_refused_by_its_line() -> None:
     DataFix.objects.create(kind="block", name="Noise", applied_at=SENT)
     forget_fixes()
@@ -149,3 +167,14 @@ def test_what_a_fix_of_data_blocks_is_refused_by_its_line() -> None:
     assert [line for line, *_ in list_problems(job)] == [3]
     assert count_rows(check_file(content, "events")) == (0, 0, 1, 1)
     forget_fixes()
+
+
+def test_a_file_of_events_brings_no_erased_person_back() -> None:
+    erase_contact(make_contact("ada"), actor="test")
+    content = make_csv(
+        "user_id,event,time", "ada,Viewed,2026-03-01", "bob,Viewed,2026-03-01"
+    )
+    for job in (check_file(content, "events"), run_file(content, "events")):
+        assert count_rows(job) == (1, 0, 0, 1)
+        assert list_problems(job) == [(2, "", "erased")]
+    assert Contact.objects.canonical().get().external_id == "bob"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from django.db import connection, transaction
 
 from crm.imports import run
+from crm.imports.files import FileRefused
 from crm.imports.jobs import ImportRefused, cancel_import, map_columns, start_run
 from crm.imports.mapping import load_mapping
 from crm.imports.run import MAX_ATTEMPTS, claim_job, claim_this, run_imports, work_on
@@ -22,7 +24,7 @@ State = ImportJob.State
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch: Any) -> None:
-    monkeypatch.setattr(run, "CHUNK", 10)
+    monkeypatch.setattr(run, "CHUNK_OF_PEOPLE", 10)
 
 
 def start(content: bytes = PEOPLE) -> ImportJob:
@@ -57,6 +59,39 @@ def test_a_worker_goes_on_where_a_killed_one_stopped(monkeypatch: Any) -> None:
     job.refresh_from_db()
     assert (job.state, count_rows(job)) == (State.DONE, (25, 0, 0, 0))
     assert Contact.objects.count() == 25
+
+
+def test_one_chunk_is_read_ahead_and_no_more() -> None:
+    read: list[int] = []
+
+    def count() -> Iterator[Any]:
+        for number in range(10):
+            read.append(number)
+            yield number
+
+    chunks = run.read_ahead(count())
+    assert next(chunks) == 0
+    del chunks
+    assert read in ([0], [0, 1])
+    assert list(run.read_ahead(iter([]))) == []
+
+
+@pytest.mark.django_db
+def test_what_goes_wrong_in_reading_fails_the_import_and_keeps_its_rows() -> None:
+    job = claim_this(start())
+    read = run.read_people
+
+    def refuse_the_second(rows: Any, reading: Any) -> Any:
+        if rows[0].cells[0] == "u10":
+            raise FileRefused("It ends in the middle.")
+        return read(rows, reading)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "read_people", refuse_the_second)
+        work_on(job)
+    job.refresh_from_db()
+    assert (job.state, job.failure) == (State.FAILED, "It ends in the middle.")
+    assert Contact.objects.count() == 10
 
 
 @pytest.mark.django_db
