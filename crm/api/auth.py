@@ -129,7 +129,8 @@ class HasScope(BasePermission):
     """A key with the view's scope, or signed-in staff with the model's right.
 
     A view says `scopes` (method → scope; reading needs `read`, anything else
-    `admin` where it is silent) and its model: as `model`, or by its queryset or
+    `admin` where it is silent), `verbs` (method → of the right, `change` where it is
+    silent) and its model: as `model`, or by its queryset or
     serializer. Where it names none, only a superuser comes in without a key.
     """
 
@@ -144,9 +145,9 @@ class HasScope(BasePermission):
         model = find_model(view)
         if model is None:
             return bool(request.user.is_superuser)
-        action = "view" if reading else "change"
+        verb = "view" if reading else getattr(view, "verbs", {}).get(request.method)
         return request.user.has_perm(
-            f"{model._meta.app_label}.{action}_{model._meta.model_name}"
+            f"{model._meta.app_label}.{verb or 'change'}_{model._meta.model_name}"
         )
 
 

@@ -13,10 +13,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from crm.api.actors import name_actor
+from crm.api.errors import Erased
 from crm.api.pagination import EventPagination
 from crm.bell import ring_bell
 from crm.models import Contact, Device, Event
-from crm.profiles import edit_contact, find_anybody, save_profile
+from crm.privacy import erase_contact
+from crm.profiles import PersonErased, edit_contact, find_anybody, save_profile
 
 
 class DeviceOutput(serializers.ModelSerializer):
@@ -45,6 +47,7 @@ class ContactOutput(serializers.ModelSerializer):
             "email",
             "phone",
             "traits",
+            "computed",
             "locale",
             "time_zone",
             "known_since",
@@ -87,6 +90,15 @@ class ContactInput(TraitsInput):
     external_id = serializers.CharField(max_length=255)
 
 
+class ErasedOutput(serializers.Serializer):
+    """How many rows of each kind are gone."""
+
+    uuid = serializers.UUIDField()
+    erased = serializers.DictField(child=serializers.IntegerField())
+
+
+# Of a reason, as the trail keeps it.
+MAX_REASON = 200
 FIND_BY = [
     OpenApiParameter("email", str, description="exact, without case"),
     OpenApiParameter("external_id", str, description="exact"),
@@ -98,7 +110,8 @@ class ContactViewSet(viewsets.GenericViewSet):
 
     serializer_class = ContactOutput
     lookup_value_regex = "[^/]+"
-    scopes = {"POST": "track", "PATCH": "track"}
+    scopes = {"POST": "track", "PATCH": "track", "DELETE": "admin"}
+    verbs = {"DELETE": "delete"}
 
     def get_queryset(self) -> Any:
         params = self.request.query_params
@@ -126,9 +139,12 @@ class ContactViewSet(viewsets.GenericViewSet):
         """Make a contact, or tell a known one new traits."""
         said = ContactInput(data=request.data)
         said.is_valid(raise_exception=True)
-        contact = save_profile(
-            **said.validated_data, actor=name_actor(request), at=timezone.now()
-        )
+        try:
+            contact = save_profile(
+                **said.validated_data, actor=name_actor(request), at=timezone.now()
+            )
+        except PersonErased as refused:
+            raise Erased(str(refused)) from refused
         ring_bell()
         return Response(ContactDetail(contact).data, status=201)
 
@@ -145,6 +161,17 @@ class ContactViewSet(viewsets.GenericViewSet):
         )
         ring_bell()
         return Response(ContactDetail(contact).data)
+
+    @extend_schema(
+        request=None, responses=ErasedOutput, parameters=[OpenApiParameter("reason")]
+    )
+    def destroy(self, request: Request, pk: str) -> Response:
+        """Erase for good: a late call or a file makes nobody of their ids again."""
+        contact, reason = self.get_object(), request.query_params.get("reason", "")
+        counts = erase_contact(
+            contact, actor=name_actor(request), reason=reason[:MAX_REASON]
+        )
+        return Response({"uuid": contact.uuid, "erased": counts})
 
     @extend_schema(responses=EventOutput(many=True))
     @action(detail=True, pagination_class=EventPagination)

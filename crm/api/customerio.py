@@ -26,7 +26,7 @@ from crm.events.limits import Fault
 from crm.events.naming import read_address, read_email
 from crm.events.operations import Call, Deletion, DeviceGone, Operation
 from crm.events.pressure import is_choice, is_exempt
-from crm.quality.rejections import note_rejections
+from crm.quality.rejections import note_rejections, note_suppressed
 from crm.track import Done, apply_entities, apply_operations
 
 
@@ -38,7 +38,10 @@ def identify(request: Request, identifier: str) -> Any:
 
 
 def delete(request: Request, identifier: str) -> Any:
-    """DELETE /api/v1/customers/{id}: erased; a later call makes somebody new."""
+    """DELETE /api/v1/customers/{id}: erased; a later call makes somebody new.
+
+    Customer.io's meaning of the word: no tombstone stays.
+    """
     request.read_object()
     return do_all(request, [Deletion(read_address(identifier, "identifier"))])
 
@@ -85,7 +88,7 @@ def receive_batch(request: Request) -> Any:
     refused = sorted([*faults, *done.refused.items()], key=lambda f: f[0])
     lost = [reject_item(index, fault) for index, fault in refused]
     note_rejections(lost, source=SOURCE, body=request.body, at=request.at)
-    said = finish(done, refused)
+    said = finish(request, done, refused)
     if request.overload is not None and len(taken) < len(parsed):
         raise refuse_overload(request.overload)
     return said
@@ -94,7 +97,9 @@ def receive_batch(request: Request) -> Any:
 def do_all(request: Request, operations: Sequence[Operation]) -> Any:
     if request.overload is not None and not all(map(never_waits, operations)):
         raise refuse_overload(request.overload)
-    return finish(apply_operations(operations, at=request.at, actor=request.actor))
+    return finish(
+        request, apply_operations(operations, at=request.at, actor=request.actor)
+    )
 
 
 def passes(
@@ -125,14 +130,18 @@ def may_repeat(operation: Operation) -> bool:
     return bool(operation.item.message_id) or is_choice(operation.item)
 
 
-def finish(done: Done, refused: Sequence[tuple[int, Fault]] = ()) -> Any:
+def finish(
+    request: Request, done: Done, refused: Sequence[tuple[int, Fault]] = ()
+) -> Any:
     """Ring where something came of it; refusals in our words and in theirs."""
     if done.accepted:
         ring_bell()
+    note_suppressed(done.suppressed, source=SOURCE, at=request.at)
     said: dict[str, Any] = {
         "success": True,
         "accepted": done.accepted,
         "duplicates": done.duplicates,
+        "suppressed": done.suppressed,
         "rejected": [
             {"index": n, "path": f.path, "code": f.code, "message": f.message}
             for n, f in refused

@@ -21,6 +21,13 @@ class SecondFactorRequired(exceptions.PermissionDenied):
     )
 
 
+class Erased(exceptions.APIException):
+    """409: somebody was erased for good, and this would bring them back."""
+
+    status_code = 409
+    default_code = "erased"
+
+
 def build_error(
     code: str, message: str, *, path: str = "", detail: Any = None
 ) -> dict[str, Any]:

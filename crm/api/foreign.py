@@ -15,9 +15,19 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
+from rest_framework.exceptions import ValidationError
 
 from crm.api.auth import find_api_key
-from crm.api.errors import build_error
+from crm.api.errors import build_error, find_first_fault
+from crm.api.idempotency import (
+    HEADER,
+    Answer,
+    KeyReused,
+    act_once,
+    hash_texts,
+    name_key,
+    read_key,
+)
 from crm.api.wire import (
     answer,
     find_overload,
@@ -47,6 +57,9 @@ class Request:
     headers: Mapping[str, str]
     # Why this key's ordinary calls are turned away just now, if they are.
     overload: Overload | None = None
+
+    # As it was asked, with its query.
+    path: str = ""
 
     @property
     def actor(self) -> str:
@@ -110,8 +123,29 @@ def authorise(request: HttpRequest, scope: str) -> Request:
         at=timezone.now(),
         query=request.GET.dict(),
         headers=request.headers,
+        path=f"{request.method} {request.get_full_path()}",
         overload=find_overload(key),
     )
+
+
+def run_foreign_once(request: Request, act: Callable[[], Any]) -> Any:
+    """What `act` answers, or answered before under the call's Idempotency-Key: the
+    rules of `crm.api.idempotency`. Raises BodyRefused where the key is wrong."""
+    try:
+        key = read_key(request.headers)
+        if not key:
+            return act()
+        return act_once(
+            lambda: Answer(200, act()),
+            key_hash=hash_texts(name_key(request.key), key),
+            request_hash=hash_texts(request.path, request.body.decode("latin-1")),
+        ).content
+    except KeyReused as error:
+        fault = Fault(KeyReused.default_code, str(error), HEADER)
+        raise BodyRefused(409, fault) from None
+    except ValidationError as error:
+        path, message, code = find_first_fault(error.detail)
+        raise BodyRefused(400, Fault(code, message, path)) from None
 
 
 def note_refusal(call: Request, refused: BodyRefused) -> None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -32,18 +34,38 @@ class KeyReused(APIException):
     default_detail = "This key came with another call before."
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a call came to; `is_again` where it was done before."""
+
+    status: int
+    content: Any
+    is_again: bool = False
+
+
 def run_once(request: Request, act: Callable[[], Response]) -> Response:
     """What `act` answers, or answered before under the request's key.
 
-    Its effect and the kept answer commit together. Raises what `act` raises, KeyReused
-    where the key came with another call, ValidationError where it is none.
+    Raises what `act` raises, KeyReused where the key came with another call,
+    ValidationError where it is none.
     """
-    key = request.headers.get(HEADER, "").strip()
+    key = read_key(request.headers)
     if not key:
         return act()
-    if len(key) > MAX_KEY or not key.isprintable():
-        raise ValidationError({HEADER: [f"At most {MAX_KEY} printable characters."]})
-    key_hash, request_hash = hash_texts(name_caller(request), key), hash_call(request)
+    answer = act_once(
+        lambda: write_answer(act()),
+        key_hash=hash_texts(name_caller(request), key),
+        request_hash=hash_call(request),
+    )
+    if not answer.is_again:
+        return Response(answer.content, answer.status)
+    headers = {"Idempotent-Replayed": "true"}
+    return Response(answer.content, answer.status, headers=headers)
+
+
+def act_once(act: Callable[[], Answer], *, key_hash: str, request_hash: str) -> Answer:
+    """Its effect and the kept answer commit together; of two calls at once the second
+    waits for the first. The one way of all wires."""
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(LOCK, [key_hash])
@@ -52,8 +74,20 @@ def run_once(request: Request, act: Callable[[], Response]) -> Response:
             return keep_answer(act(), key_hash=key_hash, request_hash=request_hash)
     if before.request_hash != request_hash:
         raise KeyReused
-    headers = {"Idempotent-Replayed": "true"}
-    return Response(before.answer, before.status, headers=headers)
+    return Answer(before.status, before.answer, is_again=True)
+
+
+def read_key(headers: Mapping[str, str]) -> str:
+    """'' where the caller named none."""
+    key = headers.get(HEADER, "").strip()
+    if len(key) > MAX_KEY or not key.isprintable():
+        raise ValidationError({HEADER: [f"At most {MAX_KEY} printable characters."]})
+    return key
+
+
+def write_answer(response: Response) -> Answer:
+    content = json.loads(JSONRenderer().render(response.data))
+    return Answer(response.status_code, content)
 
 
 def find_before(key_hash: str) -> IdempotentCall | None:
@@ -65,21 +99,25 @@ def find_before(key_hash: str) -> IdempotentCall | None:
     return found
 
 
-def keep_answer(response: Response, *, key_hash: str, request_hash: str) -> Response:
-    if response.status_code < 400:
+def keep_answer(answer: Answer, *, key_hash: str, request_hash: str) -> Answer:
+    if answer.status < 400:
         IdempotentCall.objects.create(
             key_hash=key_hash,
             request_hash=request_hash,
-            status=response.status_code,
-            answer=json.loads(JSONRenderer().render(response.data)),
+            status=answer.status,
+            answer=answer.content,
         )
-    return response
+    return answer
 
 
 def name_caller(request: Request) -> str:
     if isinstance(request.auth, ApiKey):
-        return f"key:{request.auth.pk}"
+        return name_key(request.auth)
     return f"staff:{request.user.pk}"
+
+
+def name_key(key: ApiKey) -> str:
+    return f"key:{key.pk}"
 
 
 def hash_call(request: Request) -> str:

@@ -28,7 +28,7 @@ from crm.events.limits import BodyRefused, Fault
 from crm.events.pressure import Overload, split_items, turn_away
 from crm.events.schema import Item
 from crm.models import ApiKey
-from crm.quality.rejections import note_rejections
+from crm.quality.rejections import note_rejections, note_suppressed
 
 NO_SCOPE = Fault("permission_denied", "This key may not send events.")
 # Items, rejections, and the write key where the body carries one.
@@ -79,6 +79,7 @@ def answer_call(
     result = record_events(items, received_at=timezone.now(), source=source)
     if result.accepted:
         ring_bell()
+    note_suppressed(len(result.suppressed), source=source, at=at)
     lost = [*rejected, *result.rejected]
     note_rejections(lost, source=source, body=body, at=at)
     if overload is None or not held:
@@ -121,5 +122,6 @@ def describe_result(result: IngestResult, rejected: list[Rejection]) -> dict[str
         "success": True,
         "accepted": result.accepted,
         "duplicates": result.duplicates,
+        "suppressed": len(result.suppressed),
         "rejected": [*rejected, *result.rejected],
     }

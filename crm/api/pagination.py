@@ -8,8 +8,8 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from rest_framework.exceptions import ValidationError
-from rest_framework.pagination import BasePagination, CursorPagination
+from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.pagination import BasePagination, Cursor, CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
@@ -20,6 +20,21 @@ class KeysetPagination(CursorPagination):
     page_size = 50
     max_page_size = 500
     page_size_query_param = "page_size"
+
+    def decode_cursor(self, request: Request) -> Cursor | None:
+        """A wrong one is a wrong value, not an address that leads nowhere."""
+        try:
+            return super().decode_cursor(request)
+        except NotFound as error:
+            raise refuse_cursor() from error
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        link = {"type": ["string", "null"], "format": "uri"}
+        return {
+            "type": "object",
+            "required": ["next", "previous", "results"],
+            "properties": {"next": link, "previous": link, "results": schema},
+        }
 
 
 class EventPagination(BasePagination):
@@ -70,10 +85,14 @@ def read_cursor(text: str) -> tuple[datetime, uuid.UUID]:
         at, _, pk = base64.urlsafe_b64decode(text).decode().partition(" ")
         moment, key = datetime.fromisoformat(at), uuid.UUID(pk)
     except (binascii.Error, ValueError) as error:
-        raise ValidationError({"cursor": ["Not a cursor of ours."]}) from error
+        raise refuse_cursor() from error
     if moment.tzinfo is None:
-        raise ValidationError({"cursor": ["Not a cursor of ours."]})
+        raise refuse_cursor()
     return moment, key
+
+
+def refuse_cursor() -> ValidationError:
+    return ValidationError({"cursor": ["Not a cursor of ours."]})
 
 
 class CodePagination(KeysetPagination):

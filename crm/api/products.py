@@ -68,7 +68,7 @@ class ProductViewSet(viewsets.GenericViewSet):
     def retrieve(self, request: Request, code: str) -> Response:
         return Response(ProductOutput(self.get_object()).data)
 
-    @extend_schema(request=ProductsInput, responses=ProductsSaved)
+    @extend_schema(request=ProductsInput, responses={200: ProductsSaved})
     def create(self, request: Request, **_: Any) -> Response:
         """Make and change products by code; a row replaces what was there."""
         said = ProductsInput(data=request.data)

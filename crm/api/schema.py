@@ -46,9 +46,13 @@ RESULT: Final[Schema] = {
         "success": {"type": "boolean"},
         "accepted": {"type": "integer"},
         "duplicates": {"type": "integer"},
+        "suppressed": {
+            "type": "integer",
+            "description": "calls of people who were erased; not to be sent again",
+        },
         "rejected": {"type": "array", "items": REJECTION},
     },
-    "required": ["success", "accepted", "duplicates", "rejected"],
+    "required": ["success", "accepted", "duplicates", "suppressed", "rejected"],
 }
 ERROR: Final[Schema] = {
     "type": "object",
@@ -118,7 +122,7 @@ def describe_call(kind: str) -> Schema:
 
 TAKEN_IN: Final = (
     {"$ref": "#/components/schemas/IngestResult"},
-    {"success": True, "accepted": 1, "duplicates": 0, "rejected": []},
+    {"success": True, "accepted": 1, "duplicates": 0, "suppressed": 0, "rejected": []},
 )
 
 

@@ -14,9 +14,11 @@ from crm.api import (
     events,
     health,
     merges,
+    orders,
     posthog,
     products,
     segment_v1,
+    subscriptions,
 )
 from crm.events.schema import KINDS
 
@@ -27,7 +29,11 @@ router.register("devices", devices.DeviceViewSet, basename="device")
 router.register("events", events.EventViewSet, basename="event")
 router.register("catalogs", catalogs.CatalogViewSet, basename="catalog")
 router.register("merges", merges.MergeViewSet, basename="merge")
+router.register("orders", orders.OrderViewSet, basename="order")
 router.register("products", products.ProductViewSet, basename="product")
+router.register(
+    "subscriptions", subscriptions.SubscriptionViewSet, basename="subscription"
+)
 
 urlpatterns = [
     path("healthz", health.report_health, name="health"),

@@ -44,6 +44,11 @@ class EventQuerySet(models.QuerySet["Event"]):
         earlier = models.Q(occurred_at__lt=at) | models.Q(occurred_at=at, pk__lt=pk)
         return self.filter(earlier, occurred_at__lte=at)
 
+    def after(self, at: datetime, pk: UUID) -> Self:
+        """What happened later than this event; the bound as in `before`."""
+        later = models.Q(occurred_at__gt=at) | models.Q(occurred_at=at, pk__gt=pk)
+        return self.filter(later, occurred_at__gte=at)
+
     def of_searched(self, text: str) -> Self:
         """Events of the contacts that a search means; all where it is empty."""
         if not text.strip():

@@ -26,12 +26,20 @@ from notifications.analytics.metrics import (
     daily_series,
 )
 from notifications.api.reports import ReportOutput
+from notifications.api.testing import (
+    MayTest,
+    TestInput,
+    TestOutput,
+    describe_test,
+    read_contact,
+)
 from notifications.campaigns.launch import (
     cancel_campaign,
     launch_campaign,
     pause_campaign,
     resume_campaign,
 )
+from notifications.campaigns.testing import send_test
 from notifications.models import Campaign, CampaignVersion
 from notifications.models.campaign import IllegalTransitionError
 
@@ -40,10 +48,14 @@ class VersionOutput(serializers.ModelSerializer):
     """The definition in force. Schedule: kind, send_at, local_send_at, time_zone,
     interval, crontab; trigger: trigger_event, trigger_delay_s, segment."""
 
-    segment = serializers.CharField(source="segment.slug", default=None)
-    interval = serializers.CharField(default=None)
-    crontab = serializers.CharField(default=None)
-    template = serializers.CharField(source="template.name", default=None)
+    segment = serializers.CharField(
+        source="segment.slug", default=None, allow_null=True
+    )
+    interval = serializers.CharField(default=None, allow_null=True)
+    crontab = serializers.CharField(default=None, allow_null=True)
+    template = serializers.CharField(
+        source="template.name", default=None, allow_null=True
+    )
 
     class Meta:
         model = CampaignVersion
@@ -182,6 +194,21 @@ class CampaignViewSet(viewsets.GenericViewSet):
         """End it for good; what waits is cancelled."""
         reason = _read_reason(request)
         return self._steer(cancel_campaign, by=name_actor(request), reason=reason)
+
+    @extend_schema(request=TestInput, parameters=ONCE, responses={201: TestOutput})
+    @action(detail=True, methods=["post"], permission_classes=[MayTest])
+    def test(self, request: Request, pk: str) -> Response:
+        """Send the message to one person now, whatever they consented to."""
+        return run_once(request, lambda: self._send_test(request))
+
+    def _send_test(self, request: Request) -> Response:
+        campaign, contact = self.get_object(), read_contact(request)
+        try:
+            delivery = send_test(campaign, contact, name_actor(request))
+        except ValidationError as error:
+            raise exceptions.ValidationError(get_error_detail(error)) from error
+        ring_on_commit()
+        return Response(describe_test(campaign, delivery), status.HTTP_201_CREATED)
 
     def _steer(self, act: Callable[..., Any], **said: Any) -> Response:
         """Do it, ring, show the campaign; a step its state forbids is a 409."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 from django.core.exceptions import ValidationError
 
-from crm.api.foreign import Request
+from crm.api.foreign import Request, run_foreign_once
 from crm.bell import ring_bell
 from crm.events.limits import BodyRefused, Fault
 from notifications.analytics.record import (
@@ -18,14 +18,9 @@ from notifications.analytics.record import (
 from notifications.api.metrics_wire import parse_metric
 from notifications.api.push_events import TOO_LATE, TOO_MANY
 from notifications.api.send_wire import TEXTS, parse_send
-from notifications.campaigns.transactional import (
-    KeyReusedError,
-    Order,
-    send_transactional,
-)
+from notifications.campaigns.transactional import Order, send_transactional
 from notifications.models import Delivery
 
-MAX_KEY: Final = 255
 SEND_TASK: Final = "notifications.tasks.send_deliveries"
 # Channels of theirs that nothing here can send on yet.
 WITHOUT_SENDER: Final = {
@@ -50,15 +45,16 @@ def send(request: Request, channel: str) -> dict[str, Any]:
         raise BodyRefused(400, Fault("no_sender", message))
     call = parse_send(request.read_object(), request.at)
     order = Order(**msgspec.structs.asdict(call))
+    said = run_foreign_once(request, lambda: send_order(request, order))
+    ring_bell(SEND_TASK)
+    return said
+
+
+def send_order(request: Request, order: Order) -> dict[str, Any]:
     try:
-        delivery = send_transactional(order, key=read_key(request), by=request.actor)
-    except KeyReusedError:
-        message = "This key came with another call before."
-        fault = Fault("idempotency_key_reused", message, "Idempotency-Key")
-        raise BodyRefused(409, fault) from None
+        delivery = send_transactional(order, by=request.actor)
     except ValidationError as error:
         raise BodyRefused(400, name_fault(error)) from error
-    ring_bell(SEND_TASK)
     return {
         "delivery_id": str(delivery.pk),
         "queued_at": int(delivery.created_at.timestamp()),
@@ -98,14 +94,6 @@ def record_metric(request: Request, *, kind_key: str, device_key: str) -> Any:
     if recorded.new:
         ring_bell()
     return {"accepted": int(recorded.new), "duplicates": int(not recorded.new)}
-
-
-def read_key(request: Request) -> str:
-    key = request.headers.get("Idempotency-Key", "").strip()
-    if len(key) > MAX_KEY or not key.isprintable():
-        message = f"At most {MAX_KEY} printable characters."
-        raise BodyRefused(400, Fault("invalid", message, "Idempotency-Key"))
-    return key
 
 
 def name_fault(error: ValidationError) -> Fault:

@@ -35,6 +35,9 @@ class ReasonOutput(serializers.Serializer):
 class RevenueOutput(serializers.Serializer):
     # '' where the events named none.
     currency = serializers.CharField(allow_blank=True)
+    gross = serializers.DecimalField(max_digits=24, decimal_places=4)
+    refunded = serializers.DecimalField(max_digits=24, decimal_places=4)
+    # gross - refunded
     total = serializers.DecimalField(max_digits=24, decimal_places=4)
     conversions = serializers.IntegerField()
     per_send = serializers.DecimalField(

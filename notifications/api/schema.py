@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from crm.api.schema import Schema, describe_post
+from crm.api.schema import Schema, describe_fault, describe_post
 
 TEXT: Final[Schema] = {"type": "string"}
 REPORT: Final[Schema] = {
@@ -72,6 +72,7 @@ def describe_report() -> Schema:
         "required": True,
         "schema": {"type": "string", "format": "uuid"},
     }
+    operation["responses"]["404"] = describe_fault("The address is no message's")
     # The signed word is the key.
     return {**operation, "tags": ["push"], "parameters": [delivery], "security": []}
 
@@ -94,4 +95,5 @@ def describe_send() -> Schema:
         "in": "header",
         "schema": {"type": "string", "maxLength": 255},
     }
+    operation["responses"]["409"] = describe_fault("The key stands for another send")
     return {**operation, "tags": ["send"], "parameters": [key]}

@@ -5,15 +5,13 @@ It takes the one road of every message: a row first, then route, render, gate, P
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
 from django.core.exceptions import ValidationError
-from django.db import connection, transaction
+from django.db import transaction
 
 from crm.clock import read_clock
 from crm.events.addresses import find_person
@@ -25,8 +23,6 @@ from notifications.models.channel import Channel, Origin, PurposeClass, Relevanc
 
 # A receipt that could not leave for this long is no news any more.
 LIFE = timedelta(hours=24)
-# Both lock the same key: of two calls at once, the second finds the first's row.
-LOCK_KEY = "SELECT pg_advisory_xact_lock(hashtextextended('api_send:' || %s, 0))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,23 +40,15 @@ class Order:
     keeps_text: bool = True
 
 
-class KeyReusedError(ValueError):
-    """This idempotency key came with another call before."""
-
-
 @transaction.atomic
-def send_transactional(order: Order, *, key: str, by: str) -> Delivery:
-    """Write the message's row; a repeat of `key` answers the row it made before.
+def send_transactional(order: Order, *, by: str) -> Delivery:
+    """Write the message's row: each call is one.
 
-    1. the key  2. person, template, texts, device: what is wrong is named
-    3. the delivery and what was said with it. The caller rings after the commit.
+    1. person, template, texts, device: what is wrong is named
+    2. the delivery and what was said with it. The caller rings after the commit.
 
-    Raises ValidationError with the field at fault, and KeyReusedError.
+    Raises ValidationError with the field at fault.
     """
-    fingerprint = make_fingerprint(order)
-    before = find_repeated(key, fingerprint) if key else None
-    if before is not None:
-        return before.delivery
     contact = find_recipient(order)
     template = find_template(order.template) if order.template else None
     texts = clean_texts(order)
@@ -71,8 +59,6 @@ def send_transactional(order: Order, *, key: str, by: str) -> Delivery:
     delivery.save(force_insert=True)
     ApiSend.objects.create(
         delivery=delivery,
-        idempotency_key=key,
-        fingerprint=fingerprint,
         data=order.data,
         texts=texts,
         target=order.target,
@@ -81,22 +67,6 @@ def send_transactional(order: Order, *, key: str, by: str) -> Delivery:
         actor=by,
     )
     return delivery
-
-
-def find_repeated(key: str, fingerprint: str) -> ApiSend | None:
-    """What this key asked for before, seen by one caller after the other."""
-    with connection.cursor() as cursor:
-        cursor.execute(LOCK_KEY, [key])
-    before = ApiSend.objects.filter(idempotency_key=key).first()
-    if before is not None and before.fingerprint != fingerprint:
-        raise KeyReusedError(key)
-    return before
-
-
-def make_fingerprint(order: Order) -> str:
-    said = {**asdict(order), "address": [order.address.kind, order.address.value]}
-    plain = json.dumps(said, sort_keys=True, default=str)
-    return hashlib.sha256(plain.encode()).hexdigest()
 
 
 def find_recipient(order: Order) -> Contact:
@@ -157,6 +127,6 @@ def build_delivery(
         due_at=due_at,
         expires_at=due_at + LIFE,
     )
-    # Each call is a message of its own: the key alone says that one is a repeat.
+    # Each call is a message of its own: the API knows which one is a repeat.
     delivery.occurrence = str(delivery.pk)
     return delivery

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import models
-from django.db.models import Q
 from django.utils import timezone
 
 from crm.events.words import describe_properties
@@ -26,10 +25,6 @@ class ApiSend(models.Model):
     delivery = models.OneToOneField(
         Delivery, models.CASCADE, primary_key=True, related_name="api_send"
     )
-    # '' where the caller named none: every call is a message of its own.
-    idempotency_key = models.CharField(max_length=255, blank=True)
-    # SHA-256 of the call: the same key with another call is refused.
-    fingerprint = models.CharField(max_length=64)
     data: Any = models.JSONField(default=dict)
     texts: Any = models.JSONField(default=dict)
     target = models.TextField(default=ALL_DEVICES)
@@ -41,13 +36,6 @@ class ApiSend(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["idempotency_key"],
-                condition=~Q(idempotency_key=""),
-                name="apisend_key_once",
-            ),
-        ]
         indexes = [
             # delivery.retention: calls whose messages ended long ago
             models.Index(fields=["created_at"], name="apisend_created"),

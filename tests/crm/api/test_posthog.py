@@ -58,6 +58,7 @@ def test_each_address_takes_one_event_or_many(path: str, key: str) -> None:
         "success": True,
         "accepted": 1,
         "duplicates": 1,
+        "suppressed": 0,
         "rejected": [
             {
                 "index": 1,

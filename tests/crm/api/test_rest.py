@@ -206,6 +206,25 @@ def test_odd_addresses_are_never_a_500(path: str, client: Client) -> None:
     assert answer["Content-Type"] == "application/json"
 
 
+def test_a_wrong_cursor_is_a_wrong_value(client: Client) -> None:
+    for kind in ("contacts", "events", "products"):
+        answer = client.get(f"/api/{kind}/?cursor=x")
+        said = answer.json()
+        assert (answer.status_code, said["path"]) == (400, "cursor")
+        assert said["message"] == "Not a cursor of ours."
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/catalogs/products/items/", "/api/catalogs/none/items/x/"]
+)
+def test_what_may_be_asked_is_told_without_looking_for_a_row(
+    path: str, client: Client
+) -> None:
+    answer = client.options(path)
+    assert answer.status_code == 200
+    assert "actions" not in answer.json()
+
+
 def test_a_key_without_the_scope_reads_nothing_and_changes_nothing() -> None:
     make_contact("u1")
     client = Client(headers={"Authorization": f"Bearer {make_api_key('track')}"})
@@ -246,3 +265,29 @@ def test_reading_contacts_takes_few_queries(
         make_device(make_contact(f"u{n}"))
     with django_assert_max_num_queries(4):
         client.get("/api/contacts/")
+
+
+def test_an_erased_contact_is_gone_for_good_and_says_so(client: Client) -> None:
+    make_contact("ada", email="ada@example.com")
+    assert client.delete("/api/contacts/ada/").status_code == 403
+    assert Contact.objects.canonical().count() == 1
+    boss = Client(headers={"Authorization": f"Bearer {make_api_key('admin')}"})
+    answer = boss.delete("/api/contacts/ada/?reason=asked")
+    assert answer.json()["erased"]["crm.contact"] == 1
+    assert AuditEntry.objects.get(action="erased").reason == "asked"
+    assert boss.delete("/api/contacts/ada/").status_code == 404
+    body = {"external_id": "ada", "traits": {"plan": "pro"}}
+    again = send(client, "POST", "/api/contacts/", body)
+    assert (again.status_code, again.json()["code"]) == (409, "erased")
+    assert not Contact.objects.canonical().exists()
+
+
+def test_staff_who_may_change_a_contact_may_not_erase_it() -> None:
+    make_contact("ada")
+    user = User.objects.create_user("clerk", is_staff=True)
+    clerk = Client()
+    clerk.force_login(user, "django.contrib.auth.backends.ModelBackend")
+    user.user_permissions.set(Permission.objects.filter(codename="change_contact"))
+    assert clerk.delete("/api/contacts/ada/").status_code == 403
+    user.user_permissions.set(Permission.objects.filter(codename="delete_contact"))
+    assert clerk.delete("/api/contacts/ada/").status_code == 200

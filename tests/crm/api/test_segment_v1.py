@@ -18,8 +18,9 @@ from crm.api import auth
 from crm.events.schema import KINDS
 from crm.events.vocabulary import forget_written
 from crm.keys import revoke_api_key
-from crm.models import ApiKey, Contact, Event
-from tests.factories import make_api_key
+from crm.models import ApiKey, Contact, Event, RejectedItem
+from crm.privacy import erase_contact
+from tests.factories import make_api_key, make_contact
 
 pytestmark = pytest.mark.django_db
 
@@ -69,6 +70,7 @@ def test_a_batch_is_taken_in_and_each_rejection_is_listed(key: str) -> None:
         "success": True,
         "accepted": 1,
         "duplicates": 1,
+        "suppressed": 0,
         "rejected": [
             {
                 "index": 1,
@@ -300,3 +302,16 @@ def count_rings(rings: list[str]) -> int:
     """How often it rang, once the ringer has come to rest."""
     time.sleep(3 * bell.MIN_GAP_S)
     return len(rings)
+
+
+def test_a_call_of_an_erased_person_is_answered_and_counted_without_a_sample(
+    key: str,
+) -> None:
+    erase_contact(make_contact("ada"), actor="test")
+    header = f"Bearer {key}"
+    answer = post("/v1/track", {"userId": "ada", "event": "Viewed"}, header)
+    assert answer.status_code == 200
+    said = {"accepted": 0, "duplicates": 0, "suppressed": 1, "rejected": []}
+    assert answer.json() == {"success": True, **said}
+    row = RejectedItem.objects.get()
+    assert (row.code, row.count, row.sample) == ("suppressed", 1, "")

@@ -103,6 +103,8 @@ def test_report_is_the_same_figures_as_json(by_key: ByKey) -> None:
     assert shown["revenue"] == [
         {
             "currency": "GBP",
+            "gross": "12.5000",
+            "refunded": "0.0000",
             "total": "12.5000",
             "conversions": 1,
             "per_send": "6.2500",

@@ -158,6 +158,21 @@ def test_a_repeated_key_is_one_message_and_another_call_is_refused(
     assert Delivery.objects.count() == 2
 
 
+def test_a_key_is_one_caller_s_own_and_a_refusal_keeps_nothing(
+    api: Caller, ada: Contact
+) -> None:
+    key = {"HTTP_IDEMPOTENCY_KEY": "order-A-1"}
+    nobody = {**BY_TEMPLATE, "identifiers": {"id": "nobody"}}
+    assert ask(api, nobody, **key).status_code == 400
+    mine = ask(api, BY_TEMPLATE, **key)
+    theirs = ask(Caller("send"), {**BY_TEMPLATE, "message_data": {}}, **key)
+    assert (mine.status_code, theirs.status_code) == (200, 200)
+    assert Delivery.objects.count() == 2
+    long = ask(api, BY_TEMPLATE, HTTP_IDEMPOTENCY_KEY="x" * 256)
+    assert (long.status_code, long.json()["path"]) == (400, "Idempotency-Key")
+    assert Delivery.objects.count() == 2
+
+
 def test_a_message_can_be_asked_for_later(api: Caller, ada: Contact) -> None:
     due = int(time.time()) + 3600
     api.do("POST", PUSH, {**INLINE, "send_at": due})
@@ -292,7 +307,7 @@ def test_without_a_push_sender_nothing_is_written(api: Caller) -> None:
     assert (answer.status_code, answer.json()["code"]) == (400, "no_sender")
     order = Order(Address("id", "ada"), texts={"title": "Hi"})
     with pytest.raises(ValidationError):
-        send_transactional(order, key="", by="test")
+        send_transactional(order, by="test")
     assert not Delivery.objects.exists()
 
 

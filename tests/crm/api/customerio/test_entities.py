@@ -10,7 +10,13 @@ from tests.callers import Caller
 
 pytestmark = pytest.mark.django_db
 AT = 1_741_089_600  # 2025-03-04 12:00 UTC
-TAKEN = {"success": True, "accepted": 1, "duplicates": 0, "rejected": []}
+TAKEN = {
+    "success": True,
+    "accepted": 1,
+    "duplicates": 0,
+    "suppressed": 0,
+    "rejected": [],
+}
 
 
 BATCH = [

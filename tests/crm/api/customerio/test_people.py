@@ -11,6 +11,7 @@ import pytest
 from django.utils import timezone
 
 from crm.models import AuditEntry, Contact, Device, Event, PendingEvent
+from crm.privacy import erase_contact
 from preferences.centers import ensure_default_center
 from preferences.models import ConsentRecord, Suppression
 from preferences.suppressions import suppress_contact
@@ -25,7 +26,13 @@ from tests.factories import (
 pytestmark = pytest.mark.django_db
 AT = 1_741_089_600  # 2025-03-04 12:00 UTC
 NOON = datetime(2025, 3, 4, 12, tzinfo=UTC)
-TAKEN = {"success": True, "accepted": 1, "duplicates": 0, "rejected": []}
+TAKEN = {
+    "success": True,
+    "accepted": 1,
+    "duplicates": 0,
+    "suppressed": 0,
+    "rejected": [],
+}
 
 
 def test_identify_tells_a_profile_in_their_words(api: Caller) -> None:
@@ -259,6 +266,22 @@ def test_delete_erases_and_the_next_call_makes_somebody_new(api: Caller) -> None
     assert deed.changes["crm.event"] == 1
     api.do("PUT", "/api/v1/customers/ada", {})
     assert Contact.objects.canonical().get().pk != ada.pk
+
+
+def test_nothing_is_kept_of_a_person_who_was_erased_for_good(api: Caller) -> None:
+    erase_contact(make_contact("ada", email="ada@example.com"), actor="test")
+    device = {"device": {"id": "token-1", "platform": "android"}}
+    visit = {"anonymous_id": "browser-9"}
+    for method, path, body in (
+        ("PUT", "/api/v1/customers/ada", {"plan": "pro"}),
+        ("PUT", "/api/v1/customers/ada@example.com", visit),
+        ("POST", "/api/v1/customers/ada/events", {"name": "viewed"}),
+        ("PUT", "/api/v1/customers/ada/devices", device),
+    ):
+        said = api.do(method, path, body)
+        assert (said["accepted"], said["suppressed"]) == (0, 1)
+    assert not Contact.objects.canonical().exists()
+    assert not Device.objects.exists()
 
 
 def test_a_stop_is_an_event_with_an_effect_and_spares_other_stops(api: Caller) -> None:
