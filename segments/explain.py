@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from django.db import OperationalError, connection, transaction
-from psycopg.errors import QueryCanceled
+from django.db import connection
 
 from crm.models import Contact
 from crm.ports.facts import Scope, Sql
 from segments.compile import compile_node, compile_rule
+from segments.deadline import TooSlow, stop_after
+from segments.diff import load_rule
+from segments.models import Membership, MembershipChange, Segment
 from segments.rules.condition import Group, Leaf, Node, Rule
 from segments.rules.describe import describe_node
 
@@ -34,11 +36,54 @@ class Explained:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """How many match, and some of them. Size is None where time ran out."""
+    """How many match, and some of them. Size is None where time ran out; `estimate`
+    is then what the planner expects, which may be far off."""
 
     size: int | None
     sample: tuple[Contact, ...]
     timed_out: bool = False
+    estimate: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One contact and one segment. `reason` is why they entered it last or left it;
+    '' where they never did."""
+
+    segment: Segment
+    is_member: bool
+    entered_at: datetime | None
+    reason: str
+    explanation: Explained | None = None
+
+
+def list_standings(contact_id: int, *, only: Segment | None = None) -> list[Standing]:
+    """The segments of one contact by name, or `only` that one; two queries."""
+    held = Membership.objects.for_contact(contact_id)
+    if only is not None:
+        held = held.of_segment(only)
+    changes = MembershipChange.objects.newest_of_contact(contact_id)
+    reasons = {row.segment_id: row.reason for row in changes}
+    found = [
+        Standing(
+            row.segment,
+            is_member=True,
+            entered_at=row.entered_at,
+            reason=reasons.get(row.segment_id, ""),
+        )
+        for row in held
+    ]
+    if only is None or found:
+        return found
+    return [Standing(only, False, None, reasons.get(only.pk, ""))]
+
+
+def explain_standing(standing: Standing, contact_id: int, *, at: datetime) -> Standing:
+    version = standing.segment.current_version
+    if version is None:
+        return standing
+    answer = explain_contact(load_rule(version), contact_id, at=at)
+    return replace(standing, explanation=answer)
 
 
 def explain_contact(rule: Rule, contact_id: int, *, at: datetime) -> Explained:
@@ -98,12 +143,10 @@ def preview_rule(
     """Size and a sample, in one query, stopped after `timeout_ms`."""
     wanted = compile_rule(rule, at=at)
     try:
-        with transaction.atomic(), limit_statement(timeout_ms):
+        with stop_after(timeout_ms):
             size, ids = _count_and_sample(wanted)
-    except OperationalError as error:
-        if not isinstance(error.__cause__, QueryCanceled):
-            raise
-        return Preview(None, (), timed_out=True)
+    except TooSlow:
+        return Preview(None, (), timed_out=True, estimate=estimate_size(wanted))
     contacts = Contact.objects.in_bulk(ids)
     return Preview(size, tuple(contacts[pk] for pk in ids if pk in contacts))
 
@@ -119,17 +162,10 @@ def _count_and_sample(wanted: Sql) -> tuple[int, list[int]]:
     return size, ids
 
 
-@contextmanager
-def limit_statement(milliseconds: int) -> Iterator[None]:
-    """Statements inside stop after this long; the old limit comes back after.
-
-    A failed statement rolls the setting back with its transaction or savepoint.
-    """
+def estimate_size(wanted: Sql) -> int:
+    """What the planner expects by its statistics; plans, and reads no row."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT current_setting('statement_timeout')")
-        before = cursor.fetchone()[0]
-        cursor.execute(
-            "SELECT set_config('statement_timeout', %s, true)", [f"{milliseconds}ms"]
-        )
-        yield
-        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [before])
+        cursor.execute(f"EXPLAIN (FORMAT JSON) {wanted.text}", wanted.params)
+        (told,) = cursor.fetchone()
+    plan = json.loads(told) if isinstance(told, str) else told
+    return int(plan[0]["Plan"]["Plan Rows"])

@@ -16,8 +16,11 @@ from datetime import datetime, timedelta
 
 from django.db import DataError, OperationalError, connection, transaction
 
+from crm.clock import read_clock
 from crm.models import Contact
+from crm.ports.facts import Sql
 from segments.diff import (
+    CLOCKS,
     LOCK_CLASS,
     Diff,
     apply_rule,
@@ -72,6 +75,12 @@ def member_ids_sql(segment: Segment) -> tuple[str, list[int]]:
     )
 
 
+def member_ids(segment: Segment) -> Sql:
+    """`SELECT contact_id …` of the members."""
+    text, params = member_ids_sql(segment)
+    return Sql(text, tuple(params))
+
+
 def is_member(segment: Segment, contact_id: int) -> bool:
     return Membership.objects.of_segment(segment).filter(contact_id=contact_id).exists()
 
@@ -100,6 +109,8 @@ def refresh_segment(segment: Segment, *, at: datetime, reason: str = "") -> Diff
     A failure of the database (a timeout, a number out of range) leaves the old
     membership, is kept on the segment for staff, and is raised.
     """
+    segment = Segment.objects.get(pk=segment.pk)
+    segment.start_build(at=read_clock())
     wait_for_touches()
     try:
         with transaction.atomic():
@@ -108,7 +119,7 @@ def refresh_segment(segment: Segment, *, at: datetime, reason: str = "") -> Diff
                 pk=segment.pk
             )
             diff = _rebuild_membership(segment, at=at, reason=reason)
-            _pass_on(segment, diff, at=at)
+            pass_on(segment, diff, at=at)
     except (DataError, OperationalError) as error:
         segment.fail_build(str(error).splitlines()[0])
         raise
@@ -130,12 +141,15 @@ def _rebuild_membership(segment: Segment, *, at: datetime, reason: str) -> Diff:
         if edited and segment.current_version
         else "the segment was checked"
     )
+    started = read_clock()
     diff = apply_rule(segment, at=at, reason=words, handled=first)
-    segment.finish_build(at=at, size=count_members(segment))
+    size = count_members(segment)
+    took = read_clock() - started
+    segment.finish_build(at=at, size=size, took_s=took.total_seconds())
     return diff
 
 
-def _pass_on(segment: Segment, diff: Diff, *, at: datetime) -> None:
+def pass_on(segment: Segment, diff: Diff, *, at: datetime) -> None:
     """Let the segments that name this one follow its changes."""
     dependents = list(Segment.objects.depending_on(segment.slug).in_order())
     if not diff.size or not dependents:
@@ -212,25 +226,32 @@ def touch_contacts(
 
 
 def touch_performers(
-    did: Mapping[str, Collection[int]], *, at: datetime
+    did: Mapping[str, Collection[int]],
+    *,
+    at: datetime,
+    traits: Mapping[str, Collection[int]] | None = None,
 ) -> list[Change]:
-    """Re-judge contacts by what each of them did: event name → contacts.
+    """Re-judge contacts by what each of them did: event name → contacts; and by the
+    traits that moved with it: trait → contacts.
 
-    As `touch_contacts`, but each segment looks only at those who performed an event
-    that it mentions: of a batch with many names that is a small part.
+    As `touch_contacts`, but each segment looks only at those whom something that it
+    mentions concerns: of a batch with many names that is a small part.
     """
-    ids = sorted(set[int]().union(*did.values()))
+    moved = traits or {}
+    ids = sorted(set[int]().union(*did.values(), *moved.values()))
     if not ids:
         return []
     lock_segment(0, shared=True)
     strangers = _judge_first_time(ids)
     live = Segment.objects.kept_live()
-    wave = _Wave(at=at, reason=_word_touch(list(did), ()))
-    for segment in live.moved_by(events=did, traits=()):
+    wave = _Wave(at=at, reason=_word_touch(list(did), list(moved)))
+    for segment in live.moved_by(events=did, traits=moved):
         version = segment.current_version
         told = version.pick_mentioned(did) if version else []
+        named = [key for key in moved if version and key in version.trait_names]
         contacts = set[int]().union(*(did[name] for name in told))
-        wave.add(segment, contacts, reason=_word_touch(told, ()))
+        contacts |= set[int]().union(*(moved[key] for key in named))
+        wave.add(segment, contacts, reason=_word_touch(told, named))
     if strangers:
         for segment in live:
             wave.add(segment, strangers)
@@ -333,31 +354,18 @@ def expire_memberships(at: datetime, *, limit: int = 2_000) -> Expiry:
     4. Judge again, which sets the next clock.
     """
     with transaction.atomic():
-        due = ContactClock.objects.due(at)[:limit]
-        pairs = list(due.values_list("segment_id", "contact_id"))
+        pairs = CLOCKS.find_due(at, limit=limit)
         if not pairs:
             return Expiry(0, ())
         Contact.objects.lock_in_order(sorted({contact for _, contact in pairs}))
         lock_segment(0, shared=True)
-        taken = _take_clocks(pairs, at)
+        taken = CLOCKS.take(pairs, at=at)
         segments = Segment.objects.kept_live().in_bulk({pk for pk, _ in taken})
         wave = _Wave(at=at, reason="time passed")
         for segment_id, contact_id in taken:
             if segment_id in segments:
                 wave.add(segments[segment_id], (contact_id,))
         return Expiry(len(pairs), tuple(wave.run()))
-
-
-def _take_clocks(pairs: Sequence[tuple[int, int]], at: datetime) -> list[tuple]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "DELETE FROM segments_contactclock k USING "
-            "unnest(%s::bigint[], %s::bigint[]) AS p (segment_id, contact_id) "
-            "WHERE k.segment_id = p.segment_id AND k.contact_id = p.contact_id "
-            "AND k.next_change_at <= %s RETURNING k.segment_id, k.contact_id",
-            [[pair[0] for pair in pairs], [pair[1] for pair in pairs], at],
-        )
-        return cursor.fetchall()
 
 
 def count_sizes(at: datetime) -> int:

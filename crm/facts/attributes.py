@@ -5,18 +5,25 @@ A trait is named by `trait`, a column of the profile by `field`:
     {"type": "attribute", "trait": "plan", "op": "equals", "value": "pro"}
     {"type": "attribute", "field": "known_since", "op": "more_than_ago",
      "value": {"amount": 30, "unit": "days"}}
+    {"type": "attribute", "trait": "renews_on", "op": "during", "value": "next_week"}
+    {"type": "attribute", "trait": "birthday", "op": "anniversary", "value": 7}
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
+from crm.facts.calendar import list_spans, select_on_days, wake_on_days
 from crm.facts.comparisons import (
+    AHEAD,
+    CALENDAR,
     DATED,
     EQUALITY,
     EVERY,
+    IN_BY_INDEX_MAX,
     PRESENCE,
     TEXTUAL,
     WORDS,
@@ -31,6 +38,7 @@ from crm.facts.comparisons import (
 from crm.facts.reading import Reader
 from crm.ports.facts import (
     ANY_EVENT,
+    DEVICE_CHANGED,
     Condition,
     Evidence,
     Input,
@@ -59,13 +67,28 @@ TIME_FIELDS = {
 FIELDS = {**TEXT_FIELDS, **TIME_FIELDS}
 
 
-def select_contacts(test: Sql, scope: Scope) -> Sql:
+# What `choose_traits` joins: of what was said and what was computed, the one that
+# holds the trait; the computed one wins.
+SELECTED = "t.traits"
+NO_JOIN = Sql("")
+
+
+def choose_traits(name: str) -> Sql:
+    """A join, under the alias t, with the column that holds this trait."""
+    return Sql(
+        "CROSS JOIN LATERAL (SELECT CASE WHEN jsonb_exists(c.computed, %s) "
+        "THEN c.computed ELSE c.traits END AS traits) t",
+        (name,),
+    )
+
+
+def select_contacts(test: Sql, scope: Scope, join: Sql = NO_JOIN) -> Sql:
     """Contacts, neither merged nor erased, for whom `test` holds."""
     limit = scope.limit("c.id")
     return Sql(
-        f"SELECT c.id AS contact_id FROM crm_contact c "
+        f"SELECT c.id AS contact_id FROM crm_contact c {join.text} "
         f"WHERE {LIVE} AND {test.text}{limit.text}",
-        (*test.params, *limit.params),
+        (*join.params, *test.params, *limit.params),
     )
 
 
@@ -108,51 +131,108 @@ class Attribute:
         return f"have {self.label} that {self.comparison.describe()}"
 
     def select(self, scope: Scope) -> Selection:
-        return Selection(select_contacts(self._test(scope), scope))
+        if self.comparison.op in CALENDAR:
+            return Selection(select_on_days(self._spans(scope)))
+        return Selection(select_contacts(self._test(scope), scope, self._join))
+
+    @property
+    def _join(self) -> Sql:
+        plain = self.is_field or self._by_index
+        return NO_JOIN if plain else choose_traits(self.name)
+
+    @property
+    def _by_index(self) -> bool:
+        """Whether the indexes of both columns answer, each for its own."""
+        op, value = self.comparison.op, self.comparison.value
+        return op == "equals" or (op == "in" and len(value) <= IN_BY_INDEX_MAX)
+
+    def _spans(self, scope: Scope) -> Sql:
+        key, day = self.name, Sql("false")
+        if not self.is_field:
+            # A moment's text is never this short.
+            day = Sql(
+                f"jsonb_typeof({SELECTED} -> %s) = 'string' "
+                f"AND length({SELECTED} ->> %s) = 10",
+                (key, key),
+            )
+        return list_spans(
+            self.comparison,
+            moment=self._moment(),
+            is_day=day,
+            people=Sql(f"{self._join.text} WHERE {LIVE}", self._join.params),
+            scope=scope,
+        )
 
     def _test(self, scope: Scope) -> Sql:
         if not self.is_field:
-            return compare_json("c.traits", self.name, self.comparison, scope.at)
+            return self._test_trait(scope)
         column = f"c.{self.name}"
         if self.name in TIME_FIELDS:
             return compare_moment(column, self.comparison, scope.at)
         return compare_text(column, self.comparison)
 
+    def _test_trait(self, scope: Scope) -> Sql:
+        if not self._by_index:
+            return compare_json(SELECTED, self.name, self.comparison, scope.at)
+        computed, said = (
+            compare_json(column, self.name, self.comparison, scope.at)
+            for column in ("c.computed", "c.traits")
+        )
+        return Sql(
+            f"({computed.text} OR ({said.text} AND NOT jsonb_exists(c.computed, %s)))",
+            (*computed.params, *said.params, self.name),
+        )
+
     def wake(self, scope: Scope) -> Sql | None:
+        if self.comparison.op in CALENDAR:
+            return wake_on_days(self._spans(scope))
         window = self.comparison.window
         if window is None:
             return None
         moment, limit = self._moment(), scope.limit("c.id")
-        # A moment to come enters "within the last" when it comes.
+        # A moment to come enters "within the last" when it comes, "within the next"
+        # one window earlier, and what it entered it leaves one window later.
+        if self.comparison.op == "in_next":
+            until, first, then = scope.at + window.span, -window.span, timedelta(0)
+            since = scope.at
+        else:
+            until, first, then = scope.at, timedelta(0), window.span
+            since = window.start(scope.at)
+        join = self._join
         return Sql(
-            "SELECT d.contact_id, CASE WHEN d.moment > %s THEN d.moment "
-            "ELSE d.moment + %s END AS wake_at FROM (SELECT c.id AS contact_id, "
-            f"{moment.text} AS moment FROM crm_contact c WHERE {LIVE}{limit.text}) d "
-            "WHERE d.moment > %s",
+            "SELECT d.contact_id, d.moment + CASE WHEN d.moment > %s THEN %s "
+            "ELSE %s END AS wake_at FROM (SELECT c.id AS contact_id, "
+            f"{moment.text} AS moment FROM crm_contact c {join.text} "
+            f"WHERE {LIVE}{limit.text}) d WHERE d.moment > %s",
             (
-                scope.at,
-                window.span,
-                *moment.params,
-                *limit.params,
-                window.start(scope.at),
+                *(until, first, then, *moment.params),
+                *(*join.params, *limit.params, since),
             ),
         )
 
     def _moment(self) -> Sql:
         if self.is_field:
             return Sql(f"c.{self.name}")
-        return read_json_moment("c.traits", self.name)
+        return read_json_moment(SELECTED, self.name)
 
     def mentions(self) -> Mentions:
         moved_by_any = self.is_field and self.name in TIME_FIELDS
+        # The zone decides where a day begins.
+        lived_by = (
+            ("time_zone", "timezone", DEVICE_CHANGED)
+            if self.comparison.op in CALENDAR
+            else ()
+        )
         return Mentions(
             events=frozenset({ANY_EVENT} if moved_by_any else ()),
-            traits=frozenset({self.name}),
+            traits=frozenset({self.name, *lived_by}),
         )
 
     def evidence(self, scope: Scope) -> Evidence:
         value = Sql(f"to_jsonb(c.{self.name})") if self.is_field else None
-        value = value or Sql("c.traits -> %s", (self.name,))
+        value = value or Sql(
+            "coalesce(c.computed -> %s, c.traits -> %s)", (self.name, self.name)
+        )
         limit = scope.limit("c.id")
         return Evidence(
             Sql(
@@ -208,7 +288,7 @@ class AttributeSource:
     def _read_field(self, reader: Reader) -> Attribute:
         name = reader.choice("field", FIELDS)
         if name in TIME_FIELDS:
-            comparison = read_comparison(reader, (*DATED, *PRESENCE))
+            comparison = read_comparison(reader, (*DATED, *AHEAD, *CALENDAR, *PRESENCE))
             return Attribute(name, comparison, is_field=True)
         comparison = read_comparison(reader, (*EQUALITY, *TEXTUAL, *PRESENCE))
         values = (

@@ -3,9 +3,10 @@
 Missing and wrongly typed values: a comparison with them is false, and
 `not_equals` and `not_exists` are the exact opposites of `equals` and `exists`, so
 they hold for contacts without the value too. JSON null counts as missing. Text
-compares exactly, letter case included. Numbers compare with JSON numbers only.
-Dates are read from ISO 8601 text or epoch numbers (seconds, or milliseconds from
-1e11 on); text without an offset is UTC.
+compares exactly, letter case included. Numbers compare with JSON numbers only,
+versions with text only, `has` with lists only. Dates are read from ISO 8601 text or
+epoch numbers (seconds, or milliseconds from 1e11 on); text without an offset is UTC,
+and a date alone is that day in the contact's zone where a rule speaks of days.
 """
 
 from __future__ import annotations
@@ -16,18 +17,34 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from crm.facts.patterns import PATTERN_MAX, SUBJECT_MAX, translate_pattern
+from crm.facts.periods import ANNIVERSARY_MAX_DAYS, PERIODS, show_anniversary
 from crm.facts.reading import Reader, check_moment, check_scalar, check_text
-from crm.facts.window import Window
+from crm.facts.versions import VERSION, VERSION_KEY, key_version
+from crm.facts.window import Window, show_moment
 from crm.ports.facts import RuleError, Sql
 
 EQUALITY = ("equals", "not_equals", "in")
-TEXTUAL = ("contains", "starts_with")
+TEXTUAL = ("contains", "starts_with", "ends_with", "matches")
+LISTED = ("has",)
 PRESENCE = ("exists", "not_exists")
 NUMERIC = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+VERSIONS = {
+    "version_is": "=",
+    "version_above": ">",
+    "version_at_least": ">=",
+    "version_below": "<",
+    "version_at_most": "<=",
+}
+# What speaks of the past too, and what only of days ahead.
 DATED = ("before", "after", "within_last", "more_than_ago")
+AHEAD = ("in_next",)
+ROLLING = ("within_last", "more_than_ago", *AHEAD)
+# By the days of a calendar, in the contact's zone.
+CALENDAR = ("during", "anniversary")
 # Operators of property filters: an event's own time has the rule's window.
-PLAIN = (*EQUALITY, *TEXTUAL, *PRESENCE, *NUMERIC)
-EVERY = (*PLAIN, *DATED)
+PLAIN = (*EQUALITY, *TEXTUAL, *LISTED, *PRESENCE, *NUMERIC, *VERSIONS)
+EVERY = (*PLAIN, *DATED, *AHEAD, *CALENDAR)
 # Up to this many values, OR of @> lets the GIN index answer.
 IN_BY_INDEX_MAX = 20
 
@@ -37,16 +54,27 @@ WORDS = {
     "in": "is one of",
     "contains": "contains",
     "starts_with": "starts with",
+    "ends_with": "ends with",
+    "matches": "matches the pattern",
+    "has": "is a list with",
     "exists": "is known",
     "not_exists": "is not known",
     "gt": "is more than",
     "gte": "is at least",
     "lt": "is less than",
     "lte": "is at most",
+    "version_is": "is version",
+    "version_above": "is a version above",
+    "version_at_least": "is at least version",
+    "version_below": "is a version below",
+    "version_at_most": "is at most version",
     "before": "is before",
     "after": "is after",
     "within_last": "is within the last",
     "more_than_ago": "is longer ago than",
+    "in_next": "is within the next",
+    "during": "is",
+    "anniversary": "has its anniversary",
 }
 
 ISO_MOMENT = (
@@ -89,6 +117,10 @@ class Comparison:
             return WORDS[self.op]
         if self.op == "more_than_ago":
             return f"is {self.value} ago or longer"
+        if self.op == "during":
+            return f"is {PERIODS[self.value].words}"
+        if self.op == "anniversary":
+            return f"has its anniversary {show_anniversary(self.value)}"
         return f"{WORDS[self.op]} {show_value(self.value)}"
 
     @property
@@ -103,21 +135,33 @@ def read_comparison(reader: Reader, ops: Collection[str]) -> Comparison:
         if reader.has("value"):
             raise RuleError(reader.at("value"), "unknown_key", "has no use here")
         return Comparison(op)
-    if op in ("within_last", "more_than_ago"):
-        return Comparison(op, reader.window("value"))
+    return Comparison(op, _read_value(reader, op))
+
+
+def _read_value(reader: Reader, op: str) -> Any:
+    if op in ROLLING:
+        return reader.window("value")
+    if op == "during":
+        return reader.choice("value", PERIODS)
+    if op == "anniversary":
+        return reader.whole("value", least=0, most=ANNIVERSARY_MAX_DAYS)
+    if op in NUMERIC:
+        return reader.number("value")
     value, path = reader.need("value"), reader.at("value")
     if op in ("before", "after"):
-        return Comparison(op, check_moment(value, path))
-    if op in NUMERIC:
-        return Comparison(op, reader.number("value"))
+        return check_moment(value, path)
     if op == "in":
         entries = tuple(check_scalar(one, at) for one, at in reader.items("value"))
         if not entries:
             raise RuleError(path, "required", "must list at least one value")
-        return Comparison(op, entries)
-    return Comparison(
-        op, check_scalar(value, path) if op in EQUALITY else check_text(value, path)
-    )
+        return entries
+    if op in EQUALITY or op in LISTED:
+        return check_scalar(value, path)
+    if op == "matches":
+        translate_pattern(check_text(value, path, limit=PATTERN_MAX), path)
+    elif op in VERSIONS and key_version(check_text(value, path)) is None:
+        raise RuleError(path, "version", "must be a version such as 2.10.1")
+    return check_text(value, path)
 
 
 def show_value(value: Any) -> str:
@@ -125,8 +169,7 @@ def show_value(value: Any) -> str:
     if isinstance(value, tuple):
         return ", ".join(show_value(one) for one in value)
     if isinstance(value, datetime):
-        form = "%Y-%m-%d" if value.hour == value.minute == 0 else "%Y-%m-%d %H:%M UTC"
-        return value.strftime(form)
+        return show_moment(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
@@ -157,22 +200,50 @@ def compare_json(column: str, key: str, comparison: Comparison, at: datetime) ->
     if op in NUMERIC:
         number = read_json_number(column)
         return Sql(f"coalesce({number} {NUMERIC[op]} %s, false)", (key, key, value))
-    if op == "starts_with":
-        return Sql(
-            f"coalesce(jsonb_typeof({column} -> %s) = 'string' "
-            f"AND starts_with({column} ->> %s, %s), false)",
-            (key, key, value),
-        )
-    if op == "contains":
-        # A list contains an entry; a text contains a part.
-        return Sql(
-            f"({column} @> %s::jsonb OR coalesce(jsonb_typeof({column} -> %s) = "
-            f"'string' AND strpos({column} ->> %s, %s) > 0, false))",
-            (json.dumps({key: [value]}), key, key, value),
-        )
+    if op in TEXTUAL or op in VERSIONS:
+        return _compare_json_text(column, key, comparison)
+    if op in LISTED:
+        # No text or number contains a list, so this asks for the type as well.
+        return Sql(f"{column} @> %s::jsonb", (json.dumps({key: [value]}),))
     moment = read_json_moment(column, key)
     test = compare_moment(moment.text, comparison, at)
     return Sql(test.text, (*moment.params, *test.params))
+
+
+def _compare_json_text(column: str, key: str, comparison: Comparison) -> Sql:
+    text = f"CASE WHEN jsonb_typeof({column} -> %s) = 'string' THEN {column} ->> %s END"
+    test = match_text(f"({text})", (key, key), comparison)
+    if comparison.op != "contains":
+        return test
+    # A list contains an entry; a text contains a part.
+    document = json.dumps({key: [comparison.value]})
+    return Sql(f"({column} @> %s::jsonb OR {test.text})", (document, *test.params))
+
+
+def match_text(text: str, params: tuple[Any, ...], comparison: Comparison) -> Sql:
+    """A condition on a text expression that may be NULL; never NULL itself."""
+    op, value = comparison.op, comparison.value
+    if op in VERSIONS:
+        # Patterns have no place in the template: its braces are theirs.
+        key = VERSION_KEY.replace("{text}", text)
+        return Sql(
+            f'coalesce({key} COLLATE "C" {VERSIONS[op]} %s::text[], false)',
+            (*params, VERSION, key_version(value)),
+        )
+    if op == "ends_with":
+        test, more = f"right({text}, %s) = %s", (len(value), value)
+        return Sql(f"coalesce({test}, false)", (*params, *more))
+    if op == "matches":
+        return Sql(
+            f'coalesce(left({text}, %s) COLLATE "C" ~ %s AND length({text}) <= %s, '
+            "false)",
+            (
+                *(*params, SUBJECT_MAX, translate_pattern(value, "value")),
+                *(*params, SUBJECT_MAX),
+            ),
+        )
+    forms = {"contains": "strpos({}, %s) > 0", "starts_with": "starts_with({}, %s)"}
+    return Sql(f"coalesce({forms[op].format(text)}, false)", (*params, value))
 
 
 def _equal_json(column: str, key: str, comparison: Comparison) -> Sql:
@@ -195,13 +266,11 @@ def compare_text(column: str, comparison: Comparison) -> Sql:
         return Sql(f"{known} {'<>' if op == 'exists' else '='} ''")
     if op == "in":
         return Sql(f"coalesce({column} = ANY(%s::text[]), false)", (list(value),))
-    forms = {
-        "equals": f"coalesce({column} = %s, false)",
-        "not_equals": f"{known} <> %s",
-        "contains": f"strpos({known}, %s) > 0",
-        "starts_with": f"starts_with({known}, %s)",
-    }
-    return Sql(forms[op], (value,))
+    if op == "equals":
+        return Sql(f"coalesce({column} = %s, false)", (value,))
+    if op == "not_equals":
+        return Sql(f"{known} <> %s", (value,))
+    return match_text(column, (), comparison)
 
 
 def compare_moment(expression: str, comparison: Comparison, at: datetime) -> Sql:
@@ -215,5 +284,7 @@ def compare_moment(expression: str, comparison: Comparison, at: datetime) -> Sql
     start = window.start(at)
     if op == "more_than_ago":
         return Sql(f"coalesce({expression} <= %s, false)", (start,))
+    if op == "in_next":
+        start, at = at, at + window.span
     # (start, at] as one test, so that the expression stands only once.
     return Sql(f"coalesce({expression} <@ tstzrange(%s, %s, '(]'), false)", (start, at))

@@ -8,41 +8,73 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from crm.facts.about import compare_event, list_allowed, show_property
 from crm.facts.attributes import LIVE
-from crm.facts.comparisons import Comparison, compare_json, read_json_number
-from crm.facts.window import Window
-from crm.ports.facts import Evidence, Mentions, Scope, Selection, Sql
+from crm.facts.comparisons import PLAIN, Comparison, read_comparison
+from crm.facts.reading import Reader, check_moment
+from crm.facts.window import Span, Window, show_moment
+from crm.ports.facts import Evidence, Mentions, RuleError, Scope, Selection, Sql
 
+# The rank, counted from the newest, of the event that leaves a window first.
+OLDEST = Sql("count(*)")
+FILTERS_MAX = 20
 COUNTS = {"at_least": "at least", "at_most": "at most", "exactly": "exactly"}
-SUMS = {"at_least": ">=", "more_than": ">", "at_most": "<=", "less_than": "<"}
-# The property that ingest copies into the column of the covering index.
-VALUE = "value"
 
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """Events of one name, within a window or ever, whose properties pass."""
+    """Events of one name or several, in a window or ever, whose properties pass."""
 
     name: str
     window: Window | None = None
     where: tuple[tuple[str, Comparison], ...] = ()
+    # Further names that count alike.
+    others: tuple[str, ...] = ()
+    span: Span = Span()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.name, *self.others)
 
     def rows(self, scope: Scope) -> Sql:
         """FROM and WHERE of these events; the alias is e."""
+        test = self.test(scope)
+        return Sql(f"FROM crm_event e WHERE {test.text}", test.params)
+
+    def test(self, scope: Scope) -> Sql:
+        """What makes an event, under the alias e, one of these."""
         limit, tests = scope.limit("e.contact_id"), self._filters(scope)
-        since = () if self.window is None else (self.window.start(scope.at),)
+        named = self._named()
+        bounds = {
+            " AND e.occurred_at > %s": self.window and self.window.start(scope.at),
+            " AND e.occurred_at >= %s": self.span.since,
+            " AND e.occurred_at < %s": self.span.until,
+        }
+        bounds = {text: bound for text, bound in bounds.items() if bound}
         return Sql(
-            "FROM crm_event e WHERE e.name = %s AND e.occurred_at <= %s"
-            f"{' AND e.occurred_at > %s' if since else ''}{tests.text}{limit.text}",
-            (self.name, scope.at, *since, *tests.params, *limit.params),
+            f"{named.text} AND e.occurred_at <= %s"
+            f"{''.join(bounds)}{tests.text}{limit.text}",
+            (
+                *(*named.params, scope.at, *bounds.values()),
+                *(*tests.params, *limit.params),
+            ),
         )
+
+    def _named(self) -> Sql:
+        if not self.others:
+            return Sql("e.name = %s", (self.name,))
+        return Sql("e.name = ANY(%s::text[])", (list(self.names),))
+
+    def starts_at(self, at: datetime) -> datetime | None:
+        """From when on somebody must be known to have had the whole window."""
+        return self.window.start(at) if self.window else self.span.since
 
     def _filters(self, scope: Scope) -> Sql:
         tests = [
-            compare_json("e.properties", name, comparison, scope.at)
-            for name, comparison in self.where
+            compare_event(name, comparison, scope.at) for name, comparison in self.where
         ]
         return Sql(
             "".join(f" AND {test.text}" for test in tests),
@@ -55,19 +87,24 @@ class Happening:
         An event stamped by a web server whose clock runs ahead of the database
         would otherwise be missed for ever.
         """
-        limit = scope.limit("e.contact_id")
+        limit, named = scope.limit("e.contact_id"), self._named()
         return Sql(
             "SELECT e.contact_id, min(e.occurred_at) AS wake_at FROM crm_event e "
-            f"WHERE e.name = %s AND e.occurred_at > %s{limit.text} "
+            f"WHERE {named.text} AND e.occurred_at > %s{limit.text} "
             "GROUP BY e.contact_id",
-            (self.name, scope.at, *limit.params),
+            (*named.params, scope.at, *limit.params),
         )
 
+    def describe_what(self) -> str:
+        tests = " and ".join(
+            f"{show_property(name)} {test.describe()}" for name, test in self.where
+        )
+        words = " or ".join(f"“{name}”" for name in self.names)
+        return words + (f" where {tests}" if tests else "")
+
     def describe(self) -> str:
-        parts = [f"“{self.name}”"]
-        parts += [f"{name} {test.describe()}" for name, test in self.where]
-        words = parts[0] + (f" where {' and '.join(parts[1:])}" if self.where else "")
-        return words + (f" in the last {self.window}" if self.window else " ever")
+        when = f"in the last {self.window}" if self.window else str(self.span) or "ever"
+        return f"{self.describe_what()} {when}"
 
     def evidence(self, scope: Scope) -> Evidence:
         rows = self.rows(scope)
@@ -128,64 +165,10 @@ class Performed:
         )
 
     def mentions(self) -> Mentions:
-        return Mentions(events=frozenset({self.happening.name}))
+        return Mentions(events=frozenset(self.happening.names))
 
     def evidence(self, scope: Scope) -> Evidence:
         return self.happening.evidence(scope)
-
-
-@dataclass(frozen=True, slots=True)
-class Summed:
-    """The sum of a numeric property over those who performed the event."""
-
-    happening: Happening
-    prop: str
-    op: str
-    n: int | float
-
-    def describe(self) -> str:
-        word = self.op.replace("_", " ")
-        return (
-            f"have a total {self.prop} of {word} {self.n:,} "
-            f"from {self.happening.describe()}"
-        )
-
-    def _sum(self) -> Sql:
-        if self.prop == VALUE:
-            return Sql("coalesce(sum(e.value), 0)")
-        number = read_json_number("e.properties")
-        return Sql(f"coalesce(sum({number}), 0)", (self.prop, self.prop))
-
-    def select(self, scope: Scope) -> Selection:
-        rows, total = self.happening.rows(scope), self._sum()
-        return Selection(
-            Sql(
-                f"SELECT e.contact_id {rows.text} GROUP BY e.contact_id "
-                f"HAVING {total.text} {SUMS[self.op]} %s",
-                (*rows.params, *total.params, self.n),
-            )
-        )
-
-    def wake(self, scope: Scope) -> Sql | None:
-        # Any event that leaves may move the sum, so wake at the oldest.
-        return wake_at_rank(self.happening, scope, Sql("count(*)"))
-
-    def mentions(self) -> Mentions:
-        return Mentions(events=frozenset({self.happening.name}))
-
-    def evidence(self, scope: Scope) -> Evidence:
-        rows, total = self.happening.rows(scope), self._sum()
-        return Evidence(
-            Sql(
-                f"SELECT {total.text}, count(*) {rows.text}",
-                (*total.params, *rows.params),
-            ),
-            lambda row: (
-                f"total {self.prop} is {row[0]:,f}".rstrip("0").rstrip(".")
-                if row and row[1]
-                else f"never did {self.happening.describe()}"
-            ),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,26 +180,30 @@ class NotPerformed:
 
     @property
     def spares_newcomers(self) -> bool:
-        return self.happening.window is not None and not self.include_newcomers
+        begins = self.happening.window or self.happening.span.since
+        return begins is not None and not self.include_newcomers
 
     def describe(self) -> str:
         words = f"did not perform {self.happening.describe()}"
-        if self.happening.window is None:
+        since = self.happening.span.since
+        if not self.happening.window and not since:
             return words
         if self.include_newcomers:
             return f"{words} (newer people included)"
+        if since:
+            return f"{words} (known since {show_moment(since)} or earlier)"
         return f"{words} (known for at least {self.happening.window})"
 
     def select(self, scope: Scope) -> Selection:
         done = Performed(self.happening)._select(scope, ">=", 1)
-        if not self.spares_newcomers or self.happening.window is None:
+        if not self.spares_newcomers:
             return Selection(done, negated=True)
         limit = scope.limit("c.id")
         return Selection(
             Sql(
                 f"SELECT c.id AS contact_id FROM crm_contact c WHERE {LIVE} "
                 f"AND c.known_since <= %s{limit.text} EXCEPT {done.text}",
-                (self.happening.window.start(scope.at), *limit.params, *done.params),
+                (self.happening.starts_at(scope.at), *limit.params, *done.params),
             )
         )
 
@@ -232,7 +219,7 @@ class NotPerformed:
         )
 
     def mentions(self) -> Mentions:
-        return Mentions(events=frozenset({self.happening.name}))
+        return Mentions(events=frozenset(self.happening.names))
 
     def evidence(self, scope: Scope) -> Evidence:
         rows, limit = self.happening.rows(scope), scope.limit("c.id")
@@ -266,9 +253,53 @@ def wake_at_rank(happening: Happening, scope: Scope, rank: Sql) -> Sql:
     )
     if rank in (Sql("1"), Sql("%s", (1,))):
         moment = Sql(newest)
+    if rank == OLDEST:
+        moment = Sql("min(e.occurred_at)")
     return Sql(
         f"SELECT s.contact_id, s.moment + %s AS wake_at FROM (SELECT e.contact_id, "
         f"{moment.text} AS moment {rows.text} GROUP BY e.contact_id) s "
         f"WHERE s.moment IS NOT NULL UNION ALL {arrivals.text}",
         (happening.window.span, *moment.params, *rows.params, *arrivals.params),
     )
+
+
+def read_happening(reader: Reader) -> Happening:
+    if reader.has("within") and reader.has("between"):
+        raise RuleError(reader.path, "choice", "has within or between, not both")
+    return Happening(
+        reader.name("name"),
+        reader.window("within") if reader.has("within") else None,
+        read_filters(reader, "where"),
+        span=read_span(reader, "between") if reader.has("between") else Span(),
+    )
+
+
+def read_span(reader: Reader, key: str) -> Span:
+    """A fixed window: `from` and `to`, at least one of them."""
+    inner = Reader.over(reader.need(key), reader.at(key))
+    inner.allow("from", "to")
+    since, until = (
+        check_moment(inner.need(end), inner.at(end)) if inner.has(end) else None
+        for end in ("from", "to")
+    )
+    if since is None and until is None:
+        raise RuleError(inner.path, "required", "needs from or to")
+    if since and until and since >= until:
+        raise RuleError(inner.path, "range", "must end after it begins")
+    return Span(since, until)
+
+
+def read_filters(reader: Reader, key: str) -> tuple[tuple[str, Comparison], ...]:
+    filters = reader.items(key)
+    if len(filters) > FILTERS_MAX:
+        raise RuleError(
+            reader.at(key), "too_long", f"has more than {FILTERS_MAX} filters"
+        )
+    return tuple(read_filter(*one) for one in filters)
+
+
+def read_filter(node: Any, path: str) -> tuple[str, Comparison]:
+    reader = Reader.over(node, path)
+    reader.allow("property", "op", "value")
+    name = reader.name("property")
+    return name, read_comparison(reader, list_allowed(name, PLAIN))

@@ -8,22 +8,51 @@ from collections.abc import Iterable
 from django.db import connection
 
 from crm.models import EventName
+from crm.models.catalog import PRODUCTS
 
 # The newest contacts stand for all: a scan of a million would hold the page.
 SAMPLE_CONTACTS = 2_000
+# And the newest events of a name.
+SAMPLE_EVENTS = 500
 SUGGESTIONS_MAX = 200
 
 TRAIT_KEYS = """
 SELECT key FROM (
-  SELECT traits FROM crm_contact ORDER BY id DESC LIMIT %s) c,
+  SELECT traits || computed AS traits FROM crm_contact ORDER BY id DESC LIMIT %s) c,
   LATERAL jsonb_object_keys(c.traits) AS key
 GROUP BY key ORDER BY count(*) DESC, key LIMIT %s
 """
 TRAIT_VALUES = """
 SELECT value FROM (
-  SELECT traits ->> %s AS value FROM crm_contact ORDER BY id DESC LIMIT %s) c
+  SELECT (traits || computed) ->> %s AS value
+  FROM crm_contact ORDER BY id DESC LIMIT %s) c
 WHERE value <> '' AND length(value) <= 100
 GROUP BY value ORDER BY count(*) DESC, value LIMIT 20
+"""
+PROPERTY_VALUES = """
+SELECT value FROM (
+  SELECT properties ->> %s AS value FROM crm_event WHERE name = %s
+  ORDER BY occurred_at DESC LIMIT %s) e
+WHERE value <> '' AND length(value) <= 100
+GROUP BY value ORDER BY count(*) DESC, value LIMIT 20
+"""
+# What a sentence names, as it arrived; a plural in the table is found by its singular.
+SAID_VALUES = """
+SELECT DISTINCT key, value FROM (
+  SELECT traits || computed AS traits FROM crm_contact ORDER BY id DESC LIMIT %s) c,
+  LATERAL jsonb_each_text(c.traits)
+WHERE length(value) BETWEEN 1 AND 100 AND strpos(%s, lower(value)) > 0 LIMIT %s
+"""
+SAID_PRODUCTS = """
+SELECT name, code FROM crm_product
+WHERE catalog_id = %s AND archived_at IS NULL
+  AND name <> '' AND strpos(%s, rtrim(lower(name), 's')) > 0
+ORDER BY length(name) DESC, id LIMIT %s
+"""
+SAID_CATEGORIES = """
+SELECT DISTINCT category FROM crm_product
+WHERE catalog_id = %s AND category <> '' AND strpos(%s, rtrim(lower(category), 's')) > 0
+LIMIT %s
 """
 
 
@@ -55,3 +84,39 @@ def suggest_values(trait: str) -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(TRAIT_VALUES, [trait, SAMPLE_CONTACTS])
         return [value for (value,) in cursor.fetchall()]
+
+
+def suggest_property_values(event_name: str, key: str) -> list[str]:
+    """Values of one property in the newest events of a name, the most common first."""
+    if "\0" in event_name or "\0" in key:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(PROPERTY_VALUES, [key, event_name, SAMPLE_EVENTS])
+        return [value for (value,) in cursor.fetchall()]
+
+
+def find_said_values(said: str) -> dict[str, list[str]]:
+    """Every trait of recent contacts, with those of its values that the sentence
+    (lower case) holds."""
+    found: dict[str, list[str]] = {name: [] for name in suggest_traits()}
+    with connection.cursor() as cursor:
+        cursor.execute(SAID_VALUES, [SAMPLE_CONTACTS, said, SUGGESTIONS_MAX])
+        for trait, value in cursor.fetchall():
+            found.setdefault(trait, []).append(value)
+    return found
+
+
+def find_said_products(said: str) -> tuple[dict[str, str], list[str]]:
+    """Products (name to code) and categories that the sentence (lower case) names."""
+    most = SUGGESTIONS_MAX
+    with connection.cursor() as cursor:
+        cursor.execute(SAID_PRODUCTS, [PRODUCTS, said, most])
+        # Of two products of one name none is meant: it is not guessed which.
+        products: dict[str, str] = {}
+        twice: set[str] = set()
+        for name, code in cursor.fetchall():
+            if products.setdefault(name, code) != code:
+                twice.add(name)
+        cursor.execute(SAID_CATEGORIES, [PRODUCTS, said, most])
+        categories = [category for (category,) in cursor.fetchall()]
+    return {n: c for n, c in products.items() if n not in twice}, categories

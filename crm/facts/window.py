@@ -1,4 +1,4 @@
-"""Rolling windows: an amount of a unit, in seconds inside."""
+"""Windows of time: rolling ones, an amount of a unit, and fixed ones."""
 
 from __future__ import annotations
 
@@ -27,3 +27,25 @@ class Window:
 
     def __str__(self) -> str:
         return f"{self.amount:,} {self.unit if self.amount != 1 else self.unit[:-1]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A fixed window, `[since, until)`; an end that is None is open."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def __str__(self) -> str:
+        words = [f"from {show_moment(self.since)} on"] if self.since else []
+        words += [f"before {show_moment(self.until)}"] if self.until else []
+        return " and ".join(words)
+
+
+def show_moment(at: datetime) -> str:
+    """As short as it is exact."""
+    if at.microsecond:
+        return f"{at:%Y-%m-%d %H:%M:%S.%f} UTC"
+    if at.second:
+        return f"{at:%Y-%m-%d %H:%M:%S} UTC"
+    return f"{at:%Y-%m-%d %H:%M} UTC" if at.hour or at.minute else f"{at:%Y-%m-%d}"

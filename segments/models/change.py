@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Self
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.fields.tuple_lookups import TupleLessThan
 from django.utils import timezone
 
 from crm.models import Contact
@@ -36,6 +37,16 @@ class MembershipChangeQuerySet(models.QuerySet["MembershipChange"]):
         """The newest comings and goings of one segment."""
         rows = self.filter(segment=segment).order_by("-at", "-pk")
         return rows.select_related("contact")
+
+    def before(self, at: datetime, pk: int) -> Self:
+        """What stands behind this one in `latest_of`. Compared as one row, so that the
+        index starts there: a build writes a million changes at one moment."""
+        return self.filter(TupleLessThan((F("at"), F("pk")), (at, pk)))
+
+    def newest_of_contact(self, contact_id: int) -> Self:
+        """The last change of one contact in each segment."""
+        rows = self.filter(contact_id=contact_id)
+        return rows.order_by("segment_id", "-at", "-pk").distinct("segment_id")
 
     def of_contact(self, contact_id: int, *, before: datetime) -> Self:
         """Newest first, for the timeline."""
@@ -101,8 +112,11 @@ class MembershipChange(models.Model):
             ),
             # contact page: the timeline
             models.Index(fields=["contact", "-at"], name="membershipchange_timeline"),
-            # segment page: the latest comings and goings
-            models.Index(fields=["segment", "-at"], name="membershipchange_of_segment"),
+            # segment pages and API: comings and goings, the latest first; a build
+            # writes up to a million at one moment, so the id is part of the order
+            models.Index(
+                fields=["segment", "-at", "-id"], name="membershipchange_feed"
+            ),
         ]
 
     def __str__(self) -> str:

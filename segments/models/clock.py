@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Self
-
 from django.db import models
 
 from crm.models import Contact
 from segments.models.segment import Segment
-
-
-class ContactClockQuerySet(models.QuerySet["ContactClock"]):
-    def due(self, at: datetime) -> Self:
-        return self.filter(next_change_at__lte=at).order_by("next_change_at")
 
 
 class ContactClock(models.Model):
@@ -38,8 +30,6 @@ class ContactClock(models.Model):
         related_name="+",
     )
     next_change_at = models.DateTimeField()
-
-    objects = ContactClockQuerySet.as_manager()
 
     class Meta:
         constraints = [

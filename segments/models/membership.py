@@ -18,7 +18,11 @@ class MembershipQuerySet(models.QuerySet["Membership"]):
     def for_contact(self, contact_id: int) -> Self:
         """The segments of one contact, by name."""
         rows = self.filter(contact_id=contact_id)
-        return rows.select_related("segment").order_by("segment__name")
+        return rows.select_related("segment__current_version").order_by("segment__name")
+
+    def with_rules(self) -> Self:
+        """Each row with what its segment asks."""
+        return self.select_related("segment__current_version")
 
     def page_before(self, segment: Segment, contact_id: str) -> Self:
         """Members of a segment from this contact on downwards, newest first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, Self
 
 from django.conf import settings
@@ -10,7 +11,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
+from django.db.models.functions import Lower, StrIndex
 from django.utils import timezone
 
 from crm.ports.facts import ANY_EVENT, RuleError
@@ -48,8 +50,21 @@ class SegmentQuerySet(models.QuerySet["Segment"]):
         """Waiting for their first build, or for one after an edit."""
         return self.filter(state=Segment.State.BUILDING)
 
+    def before(self, segment: Segment) -> Self:
+        """Those that are built before this one."""
+        return self.filter(
+            Q(depth__lt=segment.depth) | Q(depth=segment.depth, pk__lt=segment.pk)
+        )
+
     def with_contact(self, contact_id: int) -> Self:
         return self.filter(memberships__contact_id=contact_id).order_by("name")
+
+    def named_in(self, said: str) -> models.QuerySet[Segment, tuple[str, str]]:
+        """Name and slug of those whose name a sentence (lower case) holds."""
+        place = StrIndex(Value(said), Lower("name"))
+        return (
+            self.annotate(place=place).filter(place__gt=0).values_list("name", "slug")
+        )
 
     def reference_map(self) -> dict[str, frozenset[str]]:
         """Each slug with the slugs that its rule names."""
@@ -96,6 +111,19 @@ class Segment(models.Model):
     sized_at = models.DateTimeField(null=True, editable=False)
     # Null until the first build has ended.
     refreshed_at = models.DateTimeField(null=True, editable=False)
+    # Whose rule the members match, while a newer one is being built; null before the
+    # first build and for what was built before this was kept.
+    built_version = models.ForeignKey(
+        "segments.SegmentVersion",
+        models.SET_NULL,
+        null=True,
+        editable=False,
+        related_name="+",
+    )
+    # Null but while a worker builds it.
+    build_started_at = models.DateTimeField(null=True, editable=False)
+    # How long the last build took, in seconds.
+    build_s = models.FloatField(null=True, editable=False)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, editable=False
     )
@@ -125,17 +153,43 @@ class Segment(models.Model):
     def __str__(self) -> str:
         return self.name
 
-    def finish_build(self, *, at: Any, size: int) -> None:
-        self.state, self.failure = self.State.LIVE, ""
-        self.refreshed_at = self.sized_at = at
-        self.size = size
-        self.save(
-            update_fields=["state", "failure", "refreshed_at", "sized_at", "size"]
+    def start_build(self, *, at: datetime) -> None:
+        self._write(build_started_at=at)
+
+    def finish_build(
+        self, *, at: datetime, size: int, took_s: float | None = None
+    ) -> None:
+        """Members are those of `current_version`; an edit meanwhile waits for its own.
+
+        `took_s` is None for what was no build.
+        """
+        self._write(
+            refreshed_at=at,
+            sized_at=at,
+            size=size,
+            built_version_id=self.current_version_id,
+            build_started_at=None,
+            build_s=self.build_s if took_s is None else took_s,
         )
+        self._end_build(state=self.State.LIVE, failure="")
 
     def fail_build(self, message: str) -> None:
-        self.state, self.failure = self.State.FAILED, message[:1_000]
-        self.save(update_fields=["state", "failure"])
+        self._write(build_started_at=None)
+        self._end_build(state=self.State.FAILED, failure=message[:1_000])
+
+    def _end_build(self, **changes: Any) -> None:
+        """Unless an edit made another version current: that one is still waiting."""
+        same = Segment.objects.filter(
+            pk=self.pk, current_version_id=self.current_version_id
+        )
+        if same.update(**changes):
+            for name, value in changes.items():
+                setattr(self, name, value)
+
+    def _write(self, **changes: Any) -> None:
+        Segment.objects.filter(pk=self.pk).update(**changes)
+        for name, value in changes.items():
+            setattr(self, name, value)
 
 
 class SegmentVersion(models.Model):

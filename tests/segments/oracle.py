@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from calendar import monthrange
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise, product
 from typing import Any
+from zoneinfo import ZoneInfo
 
 UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400}
 MISSING = object()
@@ -24,6 +27,7 @@ class Person:
     known_since: datetime
     traits: dict[str, Any] = field(default_factory=dict)
     email: str = ""
+    time_zone: str = ""
     merged: bool = False
     # (name, occurred_at, properties, value)
     events: list[tuple[str, datetime, dict[str, Any], Any]] = field(
@@ -32,6 +36,8 @@ class Person:
     # (platform, permission, state, last_seen_at)
     devices: list[tuple[str, str, str, datetime]] = field(default_factory=list)
     segments: set[str] = field(default_factory=set)
+    # (placed_at, state, currency, gross, refunded)
+    orders: list[tuple[Any, str, str, int, int]] = field(default_factory=list)
 
 
 def matches(rule: dict[str, Any], person: Person, at: datetime) -> bool:
@@ -79,7 +85,62 @@ def same(left: Any, right: Any) -> bool:
     return left == right
 
 
-def compare(value: Any, op: str, wanted: Any, at: datetime) -> bool:  # noqa: C901
+def split_version(text: str) -> list[Any] | None:
+    """Core numbers, then a pre-release as (is a word, number or word) pairs."""
+    text = text.removeprefix("v").partition("+")[0]
+    core, dash, before = text.partition("-")
+    numbers = core.split(".")
+    if len(numbers) > 4 or not all(re.fullmatch("[0-9]{1,9}", n) for n in numbers):
+        return None
+    key: list[Any] = [int(n) for n in numbers] + [0] * (4 - len(numbers))
+    if not dash:
+        return [*key, (2, 0, "")]
+    parts = before.split(".")
+    if not all(re.fullmatch("[0-9A-Za-z-]+", part) for part in parts):
+        return None
+    return key + [
+        (0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts
+    ]
+
+
+def first_of(day: date, unit: str, ahead: int) -> date:
+    """The first day of the unit that is so many units from the day's own."""
+    if unit == "day":
+        return day + timedelta(days=ahead)
+    if unit == "week":
+        return day - timedelta(days=day.weekday()) + timedelta(weeks=ahead)
+    size = {"month": 1, "quarter": 3, "year": 12}[unit]
+    months = (day.year * 12 + day.month - 1) // size * size + ahead * size
+    return date(months // 12, months % 12 + 1, 1)
+
+
+def on_days(value: Any, op: str, wanted: Any, at: datetime, zone: str) -> bool:
+    where = ZoneInfo(zone or "UTC")
+    today = at.astimezone(where).date()
+    moment = value if isinstance(value, datetime) else read_time(value)
+    if moment is None:
+        return False
+    alone = isinstance(value, str) and len(value) == 10
+    day = moment.date() if alone else moment.astimezone(where).date()
+    if op == "during":
+        word, _, unit = wanted.rpartition("_")
+        ahead = {"this": 0, "last": -1, "next": 1}.get(word, 0)
+        if not word:
+            ahead = {"today": 0, "yesterday": -1, "tomorrow": 1}[unit]
+            unit = "day"
+        start = first_of(today, unit, ahead)
+        return start <= day < first_of(start, unit, 1)
+    return any(
+        ahead.year > day.year
+        and (ahead.month, ahead.day)
+        == (day.month, min(day.day, monthrange(ahead.year, day.month)[1]))
+        for ahead in (today + timedelta(days=n) for n in range(wanted + 1))
+    )
+
+
+def compare(  # noqa: C901, PLR0911, PLR0912
+    value: Any, op: str, wanted: Any, at: datetime, zone: str = ""
+) -> bool:
     known = value is not MISSING and value is not None
     if op in ("exists", "not_exists"):
         return known == (op == "exists")
@@ -95,6 +156,32 @@ def compare(value: Any, op: str, wanted: Any, at: datetime) -> bool:  # noqa: C9
         return isinstance(value, str) and wanted in value
     if op == "starts_with":
         return isinstance(value, str) and value.startswith(wanted)
+    if op == "ends_with":
+        return isinstance(value, str) and value.endswith(wanted)
+    if op == "matches":
+        return (
+            isinstance(value, str)
+            and len(value) <= 1_000
+            and bool(re.search(wanted.replace("$", r"\Z"), value, re.ASCII | re.DOTALL))
+        )
+    if op == "has":
+        return isinstance(value, list) and any(same(one, wanted) for one in value)
+    if op.startswith("version_"):
+        left = split_version(value) if isinstance(value, str) else None
+        right = split_version(wanted)
+        return (
+            left is not None
+            and right is not None
+            and {
+                "is": left == right,
+                "above": left > right,
+                "at_least": left >= right,
+                "below": left < right,
+                "at_most": left <= right,
+            }[op.removeprefix("version_")]
+        )
+    if op in ("during", "anniversary"):
+        return known and on_days(value, op, wanted, at, zone)
     if op in ("gt", "gte", "lt", "lte"):
         if isinstance(value, bool) or not isinstance(value, int | float):
             return False
@@ -113,6 +200,8 @@ def compare(value: Any, op: str, wanted: Any, at: datetime) -> bool:  # noqa: C9
         return moment > datetime.fromisoformat(wanted)
     if op == "within_last":
         return at - span(wanted) < moment <= at
+    if op == "in_next":
+        return at < moment <= at + span(wanted)
     return moment <= at - span(wanted)
 
 
@@ -122,7 +211,7 @@ def attribute(node: dict[str, Any], person: Person, at: datetime) -> bool:
         value = MISSING if value == "" else value
     else:
         value = person.traits.get(node["trait"], MISSING)
-    return compare(value, node["op"], node.get("value"), at)
+    return compare(value, node["op"], node.get("value"), at, person.time_zone)
 
 
 def happened(node: dict[str, Any], person: Person, at: datetime) -> list[Any]:
@@ -133,13 +222,48 @@ def happened(node: dict[str, Any], person: Person, at: datetime) -> list[Any]:
         if event[0] == node["name"]
         and event[1] <= at
         and (start is None or event[1] > start)
-        and all(
-            compare(
-                event[2].get(one["property"], MISSING), one["op"], one.get("value"), at
-            )
-            for one in node.get("where", ())
-        )
+        and in_span(node.get("between", {}), event[1])
+        and passes(node.get("where", ()), event[2], at)
     ]
+
+
+def in_span(span: dict[str, Any], moment: datetime) -> bool:
+    since, until = span.get("from"), span.get("to")
+    return not (
+        (since and moment < datetime.fromisoformat(since))
+        or (until and moment >= datetime.fromisoformat(until))
+    )
+
+
+def names_of(properties: dict[str, Any], what: str) -> set[str]:
+    """Every product, or category, that an event names; numbers as their digits."""
+    lines = [properties]
+    for key in ("products", "items", "line_items", "lines"):
+        held = properties.get(key, [])
+        lines += [one for one in held if isinstance(one, dict)]
+    keys = (
+        ("category",)
+        if what == "$category"
+        else ("product_id", "sku", "code", "product_code", "variant")
+    )
+    return {str(line[key]) for line in lines for key in keys if key in line}
+
+
+def is_about(one: dict[str, Any], properties: dict[str, Any]) -> bool:
+    named, value = names_of(properties, one["property"]), one["value"]
+    wanted = set(value) if one["op"] == "in" else {value}
+    return named.isdisjoint(wanted) is (one["op"] == "not_equals")
+
+
+def passes(filters: Any, properties: dict[str, Any], at: datetime) -> bool:
+    return all(
+        is_about(one, properties)
+        if one["property"].startswith("$")
+        else compare(
+            properties.get(one["property"], MISSING), one["op"], one.get("value"), at
+        )
+        for one in filters
+    )
 
 
 def event(node: dict[str, Any], person: Person, at: datetime) -> bool:
@@ -170,9 +294,78 @@ def event(node: dict[str, Any], person: Person, at: datetime) -> bool:
 def not_performed(node: dict[str, Any], person: Person, at: datetime) -> bool:
     if happened(node, person, at):
         return False
-    if "within" not in node or node.get("include_newcomers"):
+    if node.get("include_newcomers"):
+        return True
+    if node.get("between", {}).get("from"):
+        return person.known_since <= datetime.fromisoformat(node["between"]["from"])
+    if "within" not in node:
         return True
     return person.known_since <= at - span(node["within"])
+
+
+def occurrence(node: dict[str, Any], person: Person, at: datetime) -> bool:
+    # Sorting keeps what was recorded first before its equals.
+    found = sorted(happened(node, person, at), key=lambda event: event[1])
+    if node["which"] == "last":
+        found.reverse()
+    if len(found) < node.get("n", 1):
+        return False
+    one = found[node.get("n", 1) - 1]
+    if "op" in node and not compare(one[1], node["op"], node["value"], at):
+        return False
+    return passes(node.get("having", ()), one[2], at)
+
+
+def held(properties: Any, name: str) -> set[str]:
+    """The texts of a property of an event and of the entries it lists."""
+    nodes = [properties]
+    for value in properties.values():
+        nodes += value if isinstance(value, list) else [value]
+    values = [node[name] for node in nodes if isinstance(node, dict) and name in node]
+    return {
+        value if isinstance(value, str) else json.dumps(value)
+        for value in values
+        if isinstance(value, str | int | float)
+    }
+
+
+def sequence(node: dict[str, Any], person: Person, at: datetime) -> bool:
+    """By trying every combination."""
+    steps = [
+        happened({**step, **pick(node, "within")}, person, at) for step in node["steps"]
+    ]
+    return any(
+        all(one[1] < two[1] for one, two in pairwise(chain))
+        and ("span" not in node or chain[-1][1] - chain[0][1] < span(node["span"]))
+        and (
+            "same" not in node
+            or set.intersection(*(held(one[2], node["same"]) for one in chain))
+        )
+        for chain in product(*steps)
+    )
+
+
+def not_followed(node: dict[str, Any], person: Person, at: datetime) -> bool:
+    first, then = (
+        happened({**node[key], **pick(node, "within")}, person, at)
+        for key in ("first", "then")
+    )
+    for one in first:
+        if "span" in node and one[1] + span(node["span"]) > at:
+            continue
+        for value in held(one[2], node["same"]) if "same" in node else {None}:
+            if not any(
+                other[1] > one[1]
+                and ("span" not in node or other[1] - one[1] < span(node["span"]))
+                and (value is None or value in held(other[2], node["same"]))
+                for other in then
+            ):
+                return True
+    return False
+
+
+def pick(node: dict[str, Any], key: str) -> dict[str, Any]:
+    return {key: node[key]} if key in node else {}
 
 
 def device(node: dict[str, Any], person: Person, at: datetime) -> bool:
@@ -188,10 +381,64 @@ def device(node: dict[str, Any], person: Person, at: datetime) -> bool:
     )
 
 
+def list_orders(node: dict[str, Any], person: Person, at: datetime) -> list[Any]:
+    return [
+        one
+        for one in person.orders
+        if one[0] is not None
+        and one[1] != "cancelled"
+        and one[0] <= at
+        and ("within" not in node or one[0] > at - span(node["within"]))
+        and node.get("currency", one[2]) == one[2]
+    ]
+
+
+def orders(node: dict[str, Any], person: Person, at: datetime) -> bool:
+    found, wanted = list_orders(node, person, at), node["n"]
+    if node["measure"] == "count":
+        return {
+            "at_least": len(found) >= wanted,
+            "at_most": len(found) <= wanted,
+            "exactly": len(found) == wanted,
+        }[node["op"]]
+    groups = [found]
+    if node["measure"] != "refunded_pct":
+        groups = [[o for o in found if o[2] == code] for code in {o[2] for o in found}]
+    for group in groups:
+        gross, back = sum(o[3] for o in group), sum(o[4] for o in group)
+        if not group or (node["measure"] == "refunded_pct" and not gross):
+            continue
+        value = {
+            "gross": gross,
+            "net": gross - back,
+            "average": (gross - back) / len(group),
+            "refunded_pct": 100 * back / (gross or 1),
+        }[node["measure"]]
+        if {
+            "at_least": value >= wanted,
+            "more_than": value > wanted,
+            "at_most": value <= wanted,
+            "less_than": value < wanted,
+        }[node["op"]]:
+            return True
+    return False
+
+
+def last_order(node: dict[str, Any], person: Person, at: datetime) -> bool:
+    found = list_orders({}, person, at)
+    newest = max((one[0] for one in found), default=MISSING)
+    return compare(newest, node["op"], node["value"], at)
+
+
 LEAVES = {
+    "orders": orders,
+    "last_order": last_order,
     "attribute": attribute,
     "event": event,
     "not_performed": not_performed,
+    "occurrence": occurrence,
+    "sequence": sequence,
+    "not_followed": not_followed,
     "device": device,
     "everyone": lambda node, person, at: True,
     "segment": lambda node, person, at: (

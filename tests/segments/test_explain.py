@@ -59,7 +59,11 @@ def test_each_node_answers_with_the_facts_that_decided() -> None:
         ("root.all[0].none[0]", False, 'plan is "free"'),
         ("root.all[0].none[1]", False, "no e-mail"),
         ("root.all[1]", True, "2 times, last on 2026-03-03 12:00:00 UTC"),
-        ("root.all[2]", True, "total value is 20.5"),
+        (
+            "root.all[2]",
+            True,
+            "total value is 20.5, from 2 events, the last on 2026-03-03 12:00:00 UTC",
+        ),
         ("root.all[3]", True, ""),
         (
             "root.all[3].any[0]",

@@ -1,0 +1,64 @@
+"""The facts behind conditions on order and on days, as staff read them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from segments.explain import explain_contact
+from segments.rules.validate import parse_rule
+from tests.factories import make_contact, make_event
+
+AT = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
+WEEK = {"amount": 7, "unit": "days"}
+PAID = [{"property": "paid", "op": "equals", "value": True}]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("node", "matches", "facts"),
+    [
+        (
+            {"type": "occurrence", "name": "A", "which": "last", "n": 2}
+            | {"having": PAID},
+            True,
+            "the 2nd last was on 2026-03-02 12:00:00 UTC",
+        ),
+        (
+            {"type": "occurrence", "name": "B", "which": "first", "n": 2}
+            | {"op": "within_last", "value": WEEK},
+            False,
+            "no 2nd “B”",
+        ),
+        (
+            {"type": "sequence", "steps": [{"name": "A"}, {"name": "B"}]},
+            True,
+            "last “A” on 2026-03-03 12:00:00 UTC; last “B” on 2026-03-04 12:00:00 UTC",
+        ),
+        (
+            {"type": "not_followed", "first": {"name": "B"}, "then": {"name": "C"}}
+            | {"within": WEEK},
+            True,
+            "last “B” on 2026-03-04 12:00:00 UTC; no “C”",
+        ),
+        (
+            {"type": "attribute", "trait": "day", "op": "during", "value": "today"},
+            True,
+            "day is \"2026-03-04\"",
+        ),
+    ],
+)  # fmt: skip
+def test_the_facts_that_decided(node: Any, matches: bool, facts: str) -> None:
+    contact = make_contact(traits={"day": "2026-03-04"})
+    make_event(
+        contact, "A", occurred_at=AT - timedelta(days=2), properties={"paid": True}
+    )
+    make_event(contact, "A", occurred_at=AT - timedelta(days=1))
+    make_event(contact, "B", occurred_at=AT)
+    rule = parse_rule({"version": 1, "root": node})
+
+    told = explain_contact(rule, contact.pk, at=AT)
+
+    assert (told.matches, told.facts) == (matches, facts)
