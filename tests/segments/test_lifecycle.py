@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from crm.events.merge import merge_contacts
+from crm.models import Contact
+from crm.ports.facts import RuleError
+from crm.privacy import erase_contact
+from segments.editing import save_segment
+from segments.lifecycle import build_stages, expire_stages, judge_stages, save_stages
+from segments.lifecycle_figures import count_moves, count_people, preview_stages
+from segments.membership import contact_segments, refresh_segment
+from segments.models import ContactStage, Lifecycle, StageChange, StageClock
+from segments.rules.stages import SHIPPED, read_stages
+from segments.traits import build_next_piece, expire_traits, follow_events
+from tests.factories import make_contact
+
+pytestmark = pytest.mark.django_db
+AT = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
+DAY = timedelta(days=1)
+SECOND = timedelta(seconds=1)
+
+
+def make_person(known: float, active: float | None = None) -> Contact:
+    """Known and last active so many days before AT."""
+    return make_contact(
+        known_since=AT - known * DAY,
+        last_active_at=None if active is None else AT - active * DAY,
+    )
+
+
+def judge(*contacts: Contact, at: datetime = AT) -> dict[str, list[int]]:
+    return judge_stages([one.pk for one in contacts], at=at, reason="after “Viewed”")
+
+
+def stage(contact: Contact) -> str | None:
+    """The stage, which the traits tell alike."""
+    held = ContactStage.objects.filter(contact=contact).first()
+    contact.refresh_from_db()
+    found = held.stage if held else None
+    assert contact.computed.get("lifecycle_stage") == found
+    return found
+
+
+def test_the_shipped_stages_put_each_person_into_one() -> None:
+    save_stages(SHIPPED, actor="test")
+    people = {
+        "new": make_person(6, 1),
+        "active": make_person(60, 13.9),
+        "at_risk": make_person(60, 14),
+        "churned": make_person(60, 45),
+    }
+    silent = {"at_risk": make_person(44), "churned": make_person(45)}
+    judge(*people.values(), *silent.values())
+    assert {key: stage(one) for key, one in people.items()} == {k: k for k in people}
+    assert {key: stage(one) for key, one in silent.items()} == {k: k for k in silent}
+
+
+def test_time_alone_moves_somebody_through_the_stages_at_each_second() -> None:
+    save_stages(SHIPPED, actor="test")
+    ada = make_person(0, 0)
+    judge(ada)
+    seen = [stage(ada)]
+    for days in (7, 14, 45):
+        edge = AT + days * DAY
+        assert expire_stages(edge - SECOND, limit=9)[1] == {}
+        assert expire_stages(edge, limit=9)[1] == {"lifecycle_stage": [ada.pk]}
+        seen.append(stage(ada))
+    assert seen == ["new", "active", "at_risk", "churned"]
+    rows = StageChange.objects.order_by("pk").values_list("was", "now", "at", "reason")
+    assert list(rows) == [
+        ("", "new", AT, "after “Viewed”"),
+        ("new", "active", AT + 7 * DAY, "time passed"),
+        ("active", "at_risk", AT + 14 * DAY, "time passed"),
+        ("at_risk", "churned", AT + 45 * DAY, "time passed"),
+    ]
+    assert judge(ada, at=AT + 46 * DAY) == {}
+
+
+def test_an_event_brings_somebody_back_and_the_segment_follows() -> None:
+    save_stages(SHIPPED, actor="test")
+    ada = make_person(60, 50)
+    leaf = {"type": "lifecycle", "stage": ["active"]}
+    root = {**leaf, "within": {"amount": 2, "unit": "days"}}
+    segment = save_segment(name="Back", rule={"version": 1, "root": root}, actor="t")
+    refresh_segment(segment, at=AT - DAY)
+    judge(ada)
+    assert contact_segments(ada.pk) == []
+
+    Contact.objects.filter(pk=ada.pk).update(last_active_at=AT)
+    changes = follow_events({"Viewed": {ada.pk}}, profiles=(), at=AT)
+
+    assert [(one.segment_id, one.action) for one in changes] == [
+        (segment.pk, "entered")
+    ]
+    assert StageChange.objects.latest("pk").reason == "after “Viewed”"
+    expire_traits(AT + 2 * DAY)
+
+
+def test_new_stages_are_built_and_the_older_stand_until_then() -> None:
+    save_stages(SHIPPED, actor="test")
+    ada = make_person(60, 50)
+    while build_next_piece(AT):
+        pass
+    assert stage(ada) == "churned"
+    own = [{**SHIPPED[0], "key": "lead", "label": "Lead"}, {**SHIPPED[3], "key": "old"}]
+    version = save_stages(own, actor="test")
+    assert save_stages(own, actor="test") == version
+    assert (version.number, stage(ada)) == (2, "churned")
+    assert build_stages(AT) == (True, {"lifecycle_stage": [ada.pk]})
+    assert stage(ada) == "old"
+    assert build_stages(AT) == (True, {})
+    assert build_stages(AT) == (False, {})
+    assert Lifecycle.objects.get(number=2).built_at == AT
+
+
+@pytest.mark.parametrize(
+    ("stages", "path", "code"),
+    [
+        ([], "stages", "range"),
+        ("x", "stages", "type"),
+        ([SHIPPED[0], SHIPPED[0]], "stages[1].key", "unique"),
+        ([SHIPPED[0], {**SHIPPED[1], "key": "A b"}], "stages[1].key", "form"),
+        ([{**SHIPPED[0], "rule": {"version": 1, "root": {}}}],
+         "stages[0].rule.root", "required"),
+        ([{**SHIPPED[0], "rule": {"version": 1, "root":
+           {"type": "lifecycle", "stage": "new"}}}], "stages[0].rule.root", "choice"),
+        ([{**SHIPPED[0], "rule": {"version": 1, "root":
+           {"type": "segment", "segment": "x"}}}], "stages[0].rule.root", "choice"),
+    ],
+)  # fmt: skip
+def test_wrong_stages_are_refused_with_their_path(
+    stages: Any, path: str, code: str
+) -> None:
+    with pytest.raises(RuleError) as refused:
+        save_stages(stages, actor="test")
+    assert (refused.value.path, refused.value.code) == (path, code)
+    assert not Lifecycle.objects.exists()
+
+
+def test_a_merge_its_undo_and_an_erasure_keep_one_stage_a_person() -> None:
+    save_stages(SHIPPED, actor="test")
+    ada, bob = make_person(60, 50), make_person(60, 1)
+    judge(ada, bob)
+    merge_contacts(source_id=bob.pk, target_id=ada.pk, actor="test")
+    expire_stages(datetime.now(UTC) + DAY, limit=9)
+    assert not ContactStage.objects.filter(contact=bob).exists()
+    erase_contact(ada, actor="test")
+    assert stage(ada) is None
+    assert not StageChange.objects.filter(contact=ada).exists()
+    assert not StageClock.objects.filter(contact=ada).exists()
+
+
+def test_figures_tell_people_moves_and_a_preview() -> None:
+    ada, _ = make_person(60, 50), make_person(1, 1)
+    preview = preview_stages(read_stages(SHIPPED), at=AT)
+    assert [(one.label, one.size) for one in preview] == [
+        ("New", 1),
+        ("Active", 0),
+        ("Churned", 1),
+        ("At risk", 0),
+    ]
+    assert count_people() == []
+    save_stages(SHIPPED, actor="test")
+    judge(ada)
+    Contact.objects.filter(pk=ada.pk).update(last_active_at=AT)
+    judge(ada)
+    assert [(one.label, one.share_pct) for one in count_people()][1] == ("Active", 100)
+    (week,) = count_moves(now=AT + DAY, weeks=8)
+    assert (week.total, week.moves[0].words) == (1, "churned → active")
+
+
+def test_staff_preview_and_save_the_stages(admin_client: Client) -> None:
+    page = "/admin/segments/lifecycle/"
+    make_person(1, 1)
+    first = admin_client.get(page).content.decode()
+    assert "No stages yet." in first
+    text = json.dumps(SHIPPED)
+    seen = admin_client.post(page, {"json": text, "do": "preview"}).content.decode()
+    assert "With these stages there would be now:" in seen
+    assert not Lifecycle.objects.exists()
+    for wrong in ("[", "[1]", "{}", '{"s": 1}'):
+        answer = admin_client.post(page, {"json": wrong, "do": "save"})
+        assert (answer.status_code, b'role="alert"' in answer.content) == (200, True)
+    assert not Lifecycle.objects.exists()
+    assert admin_client.post(page, {"json": text, "do": "save"}).status_code == 302
+    assert Lifecycle.objects.get().stages == SHIPPED
