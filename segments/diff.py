@@ -9,6 +9,7 @@ from datetime import datetime
 from django.db import connection
 
 from crm.ports.facts import Scope, Sql
+from crm.wakes import Clocks
 from segments.compile import compile_rule, compile_wakes
 from segments.models import Segment, SegmentVersion
 from segments.rules.condition import Rule
@@ -52,15 +53,7 @@ SELECT action, count(*), CASE WHEN count(*) <= %s
 FROM moved GROUP BY action
 """
 
-SET_CLOCKS = """
-INSERT INTO segments_contactclock AS k (segment_id, contact_id, next_change_at)
-SELECT %s, w.contact_id, w.wake_at FROM ({wakes}) w
-LEFT JOIN segments_contactclock old
-  ON old.segment_id = %s AND old.contact_id = w.contact_id
-WHERE old.id IS NULL OR old.next_change_at > w.wake_at
-ON CONFLICT (segment_id, contact_id) DO UPDATE
-  SET next_change_at = least(k.next_change_at, excluded.next_change_at)
-"""
+CLOCKS = Clocks("segments_contactclock", "segment_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +123,7 @@ def apply_rule(
         segment, wanted, at=at, reason=reason, contacts=contacts, handled=handled
     )
     if segment.kind == Segment.Kind.DYNAMIC:
-        set_clocks(segment, compile_wakes(rule, at=at, contacts=contacts))
+        CLOCKS.note(segment.pk, compile_wakes(rule, at=at, contacts=contacts))
     return diff
 
 
@@ -166,14 +159,3 @@ def write_diff(
         None if entered_ids is None else tuple(entered_ids),
         None if left_ids is None else tuple(left_ids),
     )
-
-
-def set_clocks(segment: Segment, wakes: Sql | None) -> None:
-    """Note when time alone may move people; never moves a clock back."""
-    if wakes is None:
-        return
-    with connection.cursor() as cursor:
-        cursor.execute(
-            SET_CLOCKS.format(wakes=wakes.text),
-            (segment.pk, *wakes.params, segment.pk),
-        )

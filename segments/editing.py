@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -12,21 +12,31 @@ from django.utils.text import slugify
 
 from crm.facts.reading import check_text
 from crm.models.audit import record_audit
+from crm.ports.audiences import Use
 from crm.ports.facts import RuleError, Sql
 from segments.diff import LOCK_CLASS, Diff, lock_segment, write_diff
+from segments.membership import pass_on
 from segments.models import Segment, SegmentVersion
 from segments.rules.condition import Rule
 from segments.rules.describe import describe
 from segments.rules.membership import InSegment, check_references, find_reachable
 from segments.rules.validate import parse_rule
+from segments.uses import SHOWN_USERS, list_uses, name_uses
 
 SLUG_MAX = 90
-# Of what holds a segment, as many are named.
-SHOWN_USERS = 5
+NAME_MAX = 200
 
 
 class SegmentInUse(ValueError):
     """A segment that segments or campaigns name cannot be deleted."""
+
+
+class ConfirmationNeeded(ValueError):
+    """A rule that live segments or campaigns build on changes only on purpose."""
+
+    def __init__(self, uses: list[Use]) -> None:
+        super().__init__(f"used by {name_uses(uses)}: say that the rule changes")
+        self.uses = uses
 
 
 def check_rule(data: Any, *, slug: str = "") -> Rule:
@@ -49,33 +59,98 @@ def save_segment(
     segment: Segment | None = None,
     description: str = "",
     kind: str = Segment.Kind.DYNAMIC,
+    confirmed: bool = False,
+    origin: Mapping[str, Any] | None = None,
 ) -> Segment:
     """Create a segment, or edit one; a changed rule becomes a new version.
 
     The segment is then `building`: `segments.tasks.refresh_segments` or a call of
     `refresh_segment` builds it, while the old members stay. RuleError where the
-    rule or the name is wrong; nothing is kept then.
+    rule or the name is wrong, ConfirmationNeeded where others build on a rule that
+    changes and it was not `confirmed`; nothing is kept then. `origin` is what the
+    audit trail says besides (a version restored, a segment copied).
     """
     with transaction.atomic():
         _lock_references()
         created = segment is None
-        segment = segment or Segment(
-            slug=make_slug(name),
-            kind=kind,
-            created_by=actor if hasattr(actor, "pk") else None,
-        )
+        segment = segment or _make_row(name, kind, actor=actor)
         _check_name(name, segment)
         parsed = check_rule(rule, slug=segment.slug)
-        changes = {} if created else _list_changes(segment, name, description)
-        segment.name, segment.description = name, description
-        segment.save()
+        uses = _check_confirmed(segment, rule, confirmed=confirmed)
+        changes = _save_row(segment, name=name, description=description)
         version = _add_version(segment, rule, parsed, actor=actor)
         if version is not None:
             changes["version"] = version.number
+        if uses:
+            changes["confirmed_for"] = [str(use) for use in uses]
         if changes:
             action = "created" if created else "edited"
+            changes |= origin or {}
             record_audit(actor=actor, action=action, on=segment, changes=changes)
         return segment
+
+
+def _make_row(name: str, kind: str, *, actor: Any) -> Segment:
+    by = actor if hasattr(actor, "pk") else None
+    return Segment(slug=make_slug(name), kind=kind, created_by=by)
+
+
+def _check_confirmed(segment: Segment, rule: Any, *, confirmed: bool) -> list[Use]:
+    """Those who build on the rule that now changes; nobody where it does not."""
+    current = segment.current_version
+    if current is None or current.rule == rule:
+        return []
+    uses = [use for use in list_uses(segment) if use.is_live]
+    if uses and not confirmed:
+        raise ConfirmationNeeded(uses)
+    return uses
+
+
+def restore_version(
+    segment: Segment, number: int, *, actor: Any, confirmed: bool = False
+) -> Segment:
+    """Make the rule of an older version the rule again, as a new version.
+
+    Raises SegmentVersion.DoesNotExist, and what `save_segment` does: what the old
+    rule names may be gone.
+    """
+    version = segment.versions.get(number=number)
+    return save_segment(
+        name=segment.name,
+        description=segment.description,
+        rule=version.rule,
+        actor=actor,
+        segment=segment,
+        confirmed=confirmed,
+        origin={"restored": number},
+    )
+
+
+def copy_segment(segment: Segment, *, actor: Any) -> Segment:
+    """A new segment with the same rule, under a free name."""
+    version = segment.current_version
+    if version is None:
+        raise ValueError(f"segment {segment.pk} has no version")
+    return save_segment(
+        name=_name_copy(segment.name),
+        description=segment.description,
+        rule=version.rule,
+        kind=segment.kind,
+        actor=actor,
+        origin={"copied_from": segment.slug},
+    )
+
+
+def _name_copy(name: str) -> str:
+    base = f"Copy of {name}"[: NAME_MAX - 6]
+    taken = set(
+        Segment.objects.filter(name__startswith=base).values_list("name", flat=True)
+    )
+    if base not in taken:
+        return base
+    return next(
+        one for n in range(2, len(taken) + 3) if (one := f"{base} {n}") not in taken
+    )
 
 
 def _lock_references() -> None:
@@ -85,7 +160,7 @@ def _lock_references() -> None:
 
 
 def _check_name(name: str, segment: Segment) -> None:
-    if not check_text(name, "name", limit=200).strip():
+    if not check_text(name, "name", limit=NAME_MAX).strip():
         raise RuleError("name", "required", "must not be empty")
     if Segment.objects.exclude(pk=segment.pk).filter(name=name).exists():
         raise RuleError("name", "unique", "is the name of another segment")
@@ -104,12 +179,16 @@ def make_slug(name: str) -> str:
     )
 
 
-def _list_changes(segment: Segment, name: str, description: str) -> dict[str, Any]:
+def _save_row(segment: Segment, *, name: str, description: str) -> dict[str, Any]:
+    """Write what staff call it; answers what changed, nothing for a new one."""
+    known = segment.pk is not None
     before = {"name": segment.name, "description": segment.description}
     after = {"name": name, "description": description}
-    return {
-        key: [before[key], after[key]] for key in after if before[key] != after[key]
-    }
+    segment.name, segment.description = name, description
+    # What builds and clocks keep on the row is theirs alone.
+    segment.save(update_fields=list(after) if known else None)
+    changed = [key for key in after if known and before[key] != after[key]]
+    return {key: [before[key], after[key]] for key in changed}
 
 
 def _add_version(
@@ -156,7 +235,7 @@ def _set_depths(slug: str) -> None:
 def set_members(
     segment: Segment, contact_ids: Iterable[int], *, actor: Any, at: datetime
 ) -> Diff:
-    """Make these contacts the members of a static segment."""
+    """Make these contacts the members of a static segment; who names it follows."""
     if segment.kind != Segment.Kind.STATIC:
         raise ValueError("only a static segment is filled by hand")
     ids = sorted(set(contact_ids))
@@ -170,6 +249,7 @@ def set_members(
         )
         diff = write_diff(segment, wanted, at=at, reason="changed by hand")
         segment.finish_build(at=at, size=segment.memberships.count())
+        pass_on(segment, diff, at=at)
         changes = {"entered": diff.entered, "left": diff.left}
         record_audit(actor=actor, action="filled", on=segment, changes=changes)
     return diff
@@ -193,11 +273,14 @@ def delete_segment(segment: Segment, *, actor: Any) -> None:
 
 
 __all__ = [
+    "ConfirmationNeeded",
     "RuleError",
     "SegmentInUse",
     "check_rule",
+    "copy_segment",
     "delete_segment",
     "make_slug",
+    "restore_version",
     "save_segment",
     "set_members",
 ]

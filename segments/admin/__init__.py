@@ -1,3 +1,3 @@
 """Staff pages of the segments: the list, the editor, people and reasons."""
 
-from segments.admin import segment  # noqa: F401
+from segments.admin import lifecycle, segment  # noqa: F401

@@ -12,7 +12,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from crm.ports.facts import Input, Term, list_terms
+from crm.facts.comparisons import VERSIONS
+from crm.ports.facts import Input, RuleError, Term, list_terms
+from segments.rules.describe import describe_node
+from segments.rules.validate import RULE_VERSION, parse_rule
 
 ROOT = "r"
 MODES = ("all", "any", "none")
@@ -20,9 +23,12 @@ MODES = ("all", "any", "none")
 CHILDREN_MAX = 250
 DEPTH_MAX = 12
 WINDOW = re.compile(r"^\s*(\d{1,9})\s*(seconds?|minutes?|hours?|days?)?\s*$")
-WINDOWED = ("within_last", "more_than_ago")
+WINDOWED = ("within_last", "more_than_ago", "in_next")
 PRESENCE = ("exists", "not_exists")
-TEXTUAL = ("contains", "starts_with", "before", "after")
+TEXTUAL = (
+    *("contains", "starts_with", "ends_with", "matches", "before", "after", "during"),
+    *VERSIONS,
+)
 
 Node = dict[str, Any]
 
@@ -57,13 +63,35 @@ def find_term(kind: Any) -> Term | None:
 def _read_node(fields: Fields, key: str, *, depth: int) -> Node:
     mode = fields.get(f"{key}.mode", "")
     if mode not in MODES:
-        return _read_leaf(fields, key)
+        return read_folded(fields, key) or _read_leaf(fields, key)
     size = read_count(fields.get(f"{key}.size", "0"))
     if depth >= DEPTH_MAX:
         size = 0
     return {
         mode: [_read_node(fields, f"{key}-{n}", depth=depth + 1) for n in range(size)]
     }
+
+
+def read_folded(fields: Fields, key: str) -> Node | None:
+    """The condition of a folded card, which travels as JSON; None for an open one.
+
+    Only what holds as a condition is ever folded, so nothing else is taken.
+    """
+    try:
+        node = json.loads(fields.get(f"{key}.json", "") or "null")
+        return node if describe_leaf(node) else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def describe_leaf(node: Any) -> str:
+    """The condition in plain English; '' where it is not finished, or a group."""
+    if not isinstance(node, dict) or list_children(node) is not None:
+        return ""
+    try:
+        return describe_node(parse_rule({"version": RULE_VERSION, "root": node}).root)
+    except RuleError:
+        return ""
 
 
 def read_count(text: str) -> int:
@@ -95,6 +123,8 @@ def read_input(fields: Fields, name: str, one: Input) -> Any:
         return fields.getlist(name) or None
     if one.control == "filters":
         return _read_filters(fields, name) or None
+    if one.control in ("step", "steps"):
+        return read_steps(fields.get(name, ""), one.control)
     text = fields.get(name, "")
     if text == "":
         return None
@@ -108,6 +138,31 @@ def read_number(text: str) -> Any:
     except ValueError:
         return text
     return int(number) if number.is_integer() and "." not in text else number
+
+
+def read_steps(text: str, control: str) -> Any:
+    """Names of events with > between them, or JSON where steps have filters."""
+    if text.lstrip()[:1] in ("[", "{"):
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            return text
+    names = [name.strip() for name in text.split(">")] if control == "steps" else [text]
+    steps = [{"name": name} for name in names if name]
+    return steps if control == "steps" else (steps or [{}])[0]
+
+
+def show_steps(value: Any) -> str:
+    """The text of a field for steps: `read_steps` reads it back as it was."""
+    steps = value if isinstance(value, list) else [value]
+    names = [str(one.get("name")) for one in steps if isinstance(one, Mapping)]
+    plain = all(isinstance(one, Mapping) and len(one) < 2 for one in steps) and all(
+        isinstance(name, str) and not re.search(r">|^\s|\s$|^[\[{]", name)
+        for name in names
+    )
+    if not any(steps):
+        return ""
+    return " > ".join(names) if plain else json.dumps(value, ensure_ascii=False)
 
 
 def _read_filters(fields: Fields, name: str) -> list[Node]:
@@ -173,15 +228,21 @@ def _put_value(node: Node, path: str, value: Any) -> None:
 
 def _drop_unfinished(node: Node, term: Term) -> Node:
     """Leave out parts whose free field is empty; a sum stands for the count."""
-    for one in term.inputs:
-        outer, _, inner = one.path.partition(".")
-        if inner and one.control in ("text", "number") and outer in node:
-            first = next(i for i in term.inputs if i.path.startswith(f"{outer}.")
-                         and i.control in ("text", "number"))  # fmt: skip
-            if first is one and inner not in node[outer]:
-                del node[outer]
+    said = {one.path.partition(".")[0] for one in term.inputs if "." in one.path}
+    for outer in said & set(node):
+        free = [
+            one.path.partition(".")[2]
+            for one in term.inputs
+            if one.path.startswith(f"{outer}.") and one.control in ("text", "number")
+        ]
+        if free and not any(inner in node[outer] for inner in free):
+            del node[outer]
     if "sum" in node:
         node.pop("count", None)
+    if "between" in node:
+        node.pop("within", None)
+    if not node.get("op", True):
+        del node["op"]
     return node
 
 
@@ -190,11 +251,14 @@ def _drop_unfinished(node: Node, term: Term) -> Node:
 
 def apply_deed(root: Node, deed: str) -> Node:
     """The tree after a button: `leaf:r`, `group:r-0`, `remove:r-0-1`, `filter:r-0`,
-    `unfilter:r-0:1`. What names no node changes nothing."""
+    `unfilter:r-0:1`, with the field of the filters before the number where it is not
+    `where`. What names no node changes nothing."""
     verb, _, rest = deed.partition(":")
     key, _, index = rest.partition(":")
     node = find_node(root, key)
     if node is None:
+        return root
+    if verb == "filter" and index and not _is_filters(node, index):
         return root
     children = list_children(node)
     if verb == "leaf" and children is not None:
@@ -202,15 +266,27 @@ def apply_deed(root: Node, deed: str) -> Node:
     elif verb == "group" and children is not None:
         children.append({"any": [make_blank("event")]})
     elif verb == "filter" and children is None:
-        where = node.setdefault("where", [])
-        where.append({"property": "", "op": "equals", "value": ""})
-    elif verb == "unfilter" and index.isdecimal():
-        node["where"] = [
-            row for n, row in enumerate(node.get("where", ())) if n != int(index)
-        ]
+        filters = node.setdefault(index or "where", [])
+        filters.append({"property": "", "op": "equals", "value": ""})
+    elif verb == "unfilter" and children is None:
+        _remove_filter(node, index)
     elif verb == "remove":
         _remove_node(root, key)
     return root
+
+
+def _is_filters(node: Node, path: str) -> bool:
+    term = find_term(node.get("type"))
+    return term is not None and any(
+        one.path == path and one.control == "filters" for one in term.inputs
+    )
+
+
+def _remove_filter(node: Node, index: str) -> None:
+    field, _, number = index.rpartition(":")
+    field = field or "where"
+    if number.isdecimal() and isinstance(node.get(field), list):
+        node[field] = [row for n, row in enumerate(node[field]) if n != int(number)]
 
 
 def _remove_node(root: Node, key: str) -> None:
@@ -288,6 +364,7 @@ def _build_input(node: Node, key: str, one: Input) -> Node:
         value = value.get(part) if isinstance(value, Mapping) else None
     shown = {
         "name": f"{key}.{one.path}",
+        "path": one.path,
         "label": one.label,
         "control": one.control,
         "choices": one.choices,
@@ -296,6 +373,8 @@ def _build_input(node: Node, key: str, one: Input) -> Node:
     }
     if one.control == "value":
         shown["value"] = "" if value is None else show_value(node.get("op"), value)
+    if one.control in ("step", "steps"):
+        shown["value"] = "" if value is None else show_steps(value)
     if one.control == "filters":
         shown["rows"] = [
             {**row, "value": show_value(row.get("op"), row.get("value", ""))}

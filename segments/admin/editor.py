@@ -6,6 +6,7 @@ Each page works as plain form posts; htmx only fetches less of it.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from django.contrib import messages
@@ -18,13 +19,16 @@ from crm.clock import read_clock
 from crm.facts.suggestions import (
     suggest_events,
     suggest_properties,
+    suggest_property_values,
     suggest_traits,
     suggest_values,
 )
 from crm.ports.facts import RuleError
+from segments.admin.cards import Cards, list_filtered
 from segments.admin.draft import (
+    ROOT,
+    Fields,
     Node,
-    apply_deed,
     build_editor,
     find_key,
     find_node,
@@ -32,13 +36,21 @@ from segments.admin.draft import (
     list_children,
     read_draft,
 )
-from segments.editing import check_rule, save_segment
+from segments.admin.pages import describe_page
+from segments.editing import ConfirmationNeeded, check_rule, save_segment
 from segments.explain import preview_rule
 from segments.models import Segment
 from segments.rules.describe import describe
+from segments.sentences import read_sentence
 
 SAVE = "save"
 FROM_JSON = "json"
+FROM_WORDS = "words"
+SHOW = "show"
+# Values are suggested for as many properties: each is a query.
+FILTERS_MAX = 10
+# A rule of the most nodes is far smaller.
+FILE_MAX = 1_000_000
 
 
 def show_editor(
@@ -46,47 +58,82 @@ def show_editor(
 ) -> HttpResponse:
     """The whole page; after a deed, to htmx, the builder alone."""
     fault: RuleError | None = None
-    deed = request.POST.get("do", "")
+    asked: ConfirmationNeeded | None = None
+    deed = read_deed(request)
     try:
         root = read_posted_rule(request, segment)
         if deed == SAVE:
             return save_edit(request, segment, root)
     except RuleError as error:
         fault, root = error, read_draft(request.POST)
-    if request.method == "POST" and deed not in (SAVE, FROM_JSON):
-        root = apply_deed(root, deed)
-    context = build_context(request, segment, root, fault)
+    except ConfirmationNeeded as error:
+        asked = error
+    words = read_sentence(request.POST.get("words", "")) if deed == FROM_WORDS else None
+    root = wrap_root(words.root) if words and words.root else root
+    cards = Cards(root, ROOT, read_posted_cards(request))
+    if request.method == "POST" and deed not in (SAVE, FROM_JSON, FROM_WORDS):
+        cards.apply(deed)
+    context = build_context(request, segment, cards, fault)
+    context["words"] = words
     if request.htmx:  # type: ignore[attr-defined]
         answer = render(request, "segments/_builder.html", context)
         answer["HX-Trigger-After-Swap"] = "rule-changed"
         return answer
     context.update(admin.admin_site.each_context(request))
-    context.update(
-        opts=Segment._meta,
-        title=segment.name if segment else "New segment",
-        object=segment,
-        may_delete=admin.has_delete_permission(request, segment),
-        preview=build_preview(root, slug=segment.slug if segment else ""),
-    )
+    context.update(describe_frame(admin, request, segment), asked=asked)
+    context["preview"] = build_preview(root, slug=segment.slug if segment else "")
     return render(request, "segments/editor.html", context)
+
+
+def read_deed(request: HttpRequest) -> str:
+    """The button that was pressed; Enter behind new words means those words."""
+    deed, said = request.POST.get("do", ""), request.POST.get("words", "")
+    is_new = said.strip() and said != request.POST.get("words_before", "")
+    return FROM_WORDS if deed == SHOW and is_new else deed
+
+
+def describe_frame(
+    admin: ModelAdmin, request: HttpRequest, segment: Segment | None
+) -> dict[str, Any]:
+    """What stands around the editor: a segment's head and tabs, or a plain title."""
+    if segment:
+        return describe_page(admin, request, segment, "change")
+    context = admin.admin_site.each_context(request)
+    return {**context, "opts": Segment._meta, "title": "New segment"}
+
+
+def read_posted_cards(request: HttpRequest) -> Fields | None:
+    """The form that says which cards are folded; none where the rule comes whole."""
+    is_whole = read_deed(request) in (FROM_JSON, FROM_WORDS)
+    is_form = request.method == "POST" and not is_whole
+    return request.POST if is_form else None
 
 
 def read_posted_rule(request: HttpRequest, segment: Segment | None) -> Node:
     """The root node: from the form, from pasted JSON, or as it is stored."""
     if request.method == "POST":
         if request.POST.get("do") == FROM_JSON:
-            return read_pasted_rule(request.POST.get("json", ""), segment)
+            return read_pasted_rule(request, segment)
         return read_draft(request.POST)
     if segment is None or segment.current_version is None:
         return read_draft(request.POST)
     return wrap_root(segment.current_version.rule["root"])
 
 
-def read_pasted_rule(text: str, segment: Segment | None) -> Node:
+def read_pasted_rule(request: HttpRequest, segment: Segment | None) -> Node:
+    """The rule of a file, or pasted: alone, or in what Export wrote."""
+    file = request.FILES.get("file")
+    text: str | bytes = request.POST.get("json", "")
+    if file is not None:
+        text = file.read(FILE_MAX + 1)
+        if len(text) > FILE_MAX:
+            raise RuleError("json", "too_big", f"is larger than {FILE_MAX:,} bytes")
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise RuleError("json", "json", f"is not JSON: {error}"[:200]) from error
+    if isinstance(data, dict) and "rule" in data:
+        data = data["rule"]
     check_rule(data, slug=segment.slug if segment else "")
     return wrap_root(data["root"])
 
@@ -106,6 +153,7 @@ def save_edit(
         rule={"version": 1, "root": root},
         actor=request.user,
         segment=segment,
+        confirmed=request.POST.get("confirm") == "yes",
     )
     messages.success(request, f"“{saved.name}” is saved.")
     url = reverse("admin:segments_segment_change", args=[saved.pk])
@@ -117,9 +165,14 @@ def save_edit(
 
 
 def build_context(
-    request: HttpRequest, segment: Segment | None, root: Node, fault: RuleError | None
+    request: HttpRequest,
+    segment: Segment | None,
+    cards: Cards,
+    fault: RuleError | None,
 ) -> dict[str, Any]:
+    root = cards.root
     suggestions = gather_suggestions(root)
+    fault_key = find_key(fault.path)[0] if fault else ""
     rule = {"version": 1, "root": root}
     posted = request.POST
     return {
@@ -130,13 +183,15 @@ def build_context(
         ),
         "kinds": Segment.Kind.choices,
         "kind": posted.get("kind", segment.kind if segment else Segment.Kind.DYNAMIC),
-        "root": build_editor(root, suggestions),
+        "root": cards.dress(build_editor(root, suggestions), fault_key),
+        "focus": fault_key and f"{fault_key}.type" if fault else cards.focus,
         "suggestions": suggestions,
         "rule_json": posted.get("json")
         if fault and fault.path == "json"
         else json.dumps(rule, indent=2, ensure_ascii=False),
+        "said": posted.get("words", ""),
         "fault": fault,
-        "fault_key": find_key(fault.path)[0] if fault else "",
+        "fault_key": fault_key,
         "fault_text": show_fault(fault, root) if fault else "",
     }
 
@@ -147,7 +202,8 @@ def show_fault(fault: RuleError, root: Node) -> str:
     node = find_node(root, key)
     term = find_term(node.get("type")) if node else None
     labels = {one.path: one.label for one in term.inputs} if term else {}
-    plain = rest.replace(".", " ").replace("_", " ").capitalize()
+    numbered = re.sub(r"\[(\d+)\]", lambda found: f" {int(found[1]) + 1}", rest)
+    plain = numbered.replace(".", " ").replace("_", " ").capitalize()
     name = f"“{labels[rest]}”" if rest in labels else plain
     name = "This" if rest == FROM_JSON else name or "This condition"
     return f"{name} {fault.message}."
@@ -169,6 +225,17 @@ def gather_suggestions(root: Node) -> dict[str, Any]:
     }
     for trait in traits - {""}:
         found[f"values:{trait}"] = suggest_values(trait)
+    found["filtered"] = gather_filtered(root)
+    return found
+
+
+def gather_filtered(root: Node) -> dict[str, list[str]]:
+    """Values seen of the properties that filters ask for, by property."""
+    pairs = dict.fromkeys(list_filtered(root, ROOT))
+    found: dict[str, list[str]] = {}
+    for name, key in list(pairs)[:FILTERS_MAX]:
+        if name and key and key not in found:
+            found[key] = suggest_property_values(name, key)
     return found
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import uuid
+from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.template.loader import render_to_string
 from django.urls import URLPattern, path
-from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 
@@ -18,13 +19,15 @@ from crm.clock import read_clock
 from crm.models import Contact
 from crm.profiles import find_contact
 from segments.admin.editor import show_editor, show_preview
+from segments.admin.overview import POLL_S, show_overview, show_progress
+from segments.admin.pages import describe_page, find_segment
+from segments.admin.versions import copy, download_rule, restore, show_versions
 from segments.diff import load_rule
 from segments.editing import SegmentInUse, delete_segment
 from segments.explain import explain_contact
 from segments.models import Membership, MembershipChange, Segment
 
 PAGE_SIZE = 50
-TONES = {"building": "info", "live": "good", "failed": "bad"}
 
 
 @admin.register(Segment)
@@ -47,11 +50,13 @@ class SegmentAdmin(ModelAdmin):
 
     @admin.display(description="State", ordering="state")
     def shown_state(self, segment: Segment) -> str:
-        return format_html(
-            '<span class="seg-badge seg-{}" title="{}">{}</span>',
-            TONES[segment.state],
-            segment.failure,
-            segment.get_state_display(),
+        return render_to_string(
+            "segments/_badge.html",
+            {
+                "segment": segment,
+                "progress": segment.state == Segment.State.BUILDING,
+                "poll_s": POLL_S,
+            },
         )
 
     @admin.display(description="Who")
@@ -68,6 +73,18 @@ class SegmentAdmin(ModelAdmin):
                  name="segments_segment_preview_of"),
             path("<int:pk>/people/", view(self.people_view),
                  name="segments_segment_people"),
+            path("<int:pk>/overview/", view(partial(show_overview, self)),
+                 name="segments_segment_overview"),
+            path("<int:pk>/progress/", view(partial(show_progress, self)),
+                 name="segments_segment_progress"),
+            path("<int:pk>/versions/", view(partial(show_versions, self)),
+                 name="segments_segment_versions"),
+            path("<int:pk>/restore/", view(require_POST(partial(restore, self))),
+                 name="segments_segment_restore"),
+            path("<int:pk>/copy/", view(require_POST(partial(copy, self))),
+                 name="segments_segment_copy"),
+            path("<int:pk>/rule/", view(partial(download_rule, self)),
+                 name="segments_segment_rule"),
             *super().get_urls(),
         ]  # fmt: skip
 
@@ -99,22 +116,14 @@ class SegmentAdmin(ModelAdmin):
 
     def people_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Who is in it, the latest moves, and why one person is in or not."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        segment = get_object_or_404(
-            Segment.objects.select_related("current_version"), pk=pk
-        )
+        segment = find_segment(self, request, pk)
         said = request.GET.get("contact", "").strip()
         rows = Membership.objects.page_before(segment, request.GET.get("before", ""))
         members = list(rows[: PAGE_SIZE + 1])
         moves = MembershipChange.objects.latest_of(segment)[:20]
         context = {
-            **self.admin_site.each_context(request),
+            **describe_page(self, request, segment, "people"),
             **explain_looked_up(segment, said),
-            "opts": self.opts,
-            "title": segment.name,
-            "object": segment,
-            "segment": segment,
             "members": members[:PAGE_SIZE],
             "next": members[PAGE_SIZE - 1].contact_id if members[PAGE_SIZE:] else None,
             "moves": moves,

@@ -95,6 +95,7 @@ def test_a_preview_needs_only_the_read_scope(db: None) -> None:
     assert answer.json() == {
         "size": 1,
         "timed_out": False,
+        "estimate": None,
         "summary": "People who have plan that is “pro”.",
         "sample": [
             {
@@ -129,7 +130,10 @@ def test_a_contact_knows_its_segments_and_why(client: APIClient) -> None:
             "id": segment.pk,
             "name": "Pro",
             "slug": "pro",
+            "is_member": True,
             "entered_at": "2026-03-04T12:00:00Z",
+            "reason": "the segment was built",
+            "explanation": None,
         }
     ]
     url = f"/api/segments/{segment.pk}/explain/?contact={contact.uuid}"

@@ -83,7 +83,9 @@ def test_depths_follow_an_edit() -> None:
     for name, rule in (("A", OPENED), ("B", OPENED), ("C", naming("b"))):
         editing.save_segment(name=name, rule=rule, actor="x")
     b = Segment.objects.get(slug="b")
-    editing.save_segment(name="B", rule=naming("a"), actor="x", segment=b)
+    editing.save_segment(
+        name="B", rule=naming("a"), actor="x", segment=b, confirmed=True
+    )
     depths = dict(Segment.objects.values_list("slug", "depth"))
     assert depths == {"a": 0, "b": 1, "c": 2}
 
@@ -125,6 +127,33 @@ def test_a_static_segment_is_filled_by_hand_and_not_by_touches() -> None:
     dynamic = editing.save_segment(name="Other", rule=EVERYONE, actor="x")
     with pytest.raises(ValueError, match="static"):
         editing.set_members(dynamic, [inside.pk], actor="x", at=AT)
+
+
+@pytest.mark.django_db
+def test_segments_that_name_a_static_one_follow_when_it_is_filled_by_hand() -> None:
+    first, second, third = make_contact(), make_contact(), make_contact()
+    listed = editing.save_segment(
+        name="List", rule=EVERYONE, actor="x", kind=Segment.Kind.STATIC
+    )
+    inside = editing.save_segment(name="Inside", rule=naming("list"), actor="x")
+    others = {"version": 1, "root": {"none": [naming("inside")["root"]]}}
+    outside = editing.save_segment(name="Outside", rule=others, actor="x")
+    for segment in (listed, inside, outside):
+        membership.refresh_segment(segment, at=AT)
+    editing.set_members(listed, [first.pk, second.pk], actor="x", at=AT)
+    assert list_members(inside) == [first.pk, second.pk]
+    assert list_members(outside) == [third.pk]
+    editing.set_members(listed, [third.pk], actor="x", at=AT)
+    assert list_members(inside) == [third.pk]
+    assert list_members(outside) == [first.pk, second.pk]
+    change = inside.changes.filter(contact=third).latest("pk")
+    assert (change.action, change.reason) == ("entered", "“List” changed")
+    assert change.handled_at is None
+
+
+def list_members(segment: Segment) -> list[int]:
+    found = Membership.objects.of_segment(segment).order_by("contact_id")
+    return list(found.values_list("contact_id", flat=True))
 
 
 @pytest.mark.django_db

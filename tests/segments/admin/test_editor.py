@@ -50,6 +50,9 @@ def leaf(**node: Any) -> dict[str, Any]:
     return {"all": [node]}
 
 
+NUMBER = {"property": "n", "op": "lt", "value": 3}
+
+
 @pytest.mark.parametrize(
     "root",
     [
@@ -75,6 +78,37 @@ def leaf(**node: Any) -> dict[str, Any]:
         ),
         leaf(type="not_performed", name="A", within=WEEK, include_newcomers=True),
         leaf(type="device", platform="ios", permission=["granted"], reachable=True),
+        leaf(type="attribute", trait="d", op="anniversary", value=7),
+        leaf(type="attribute", trait="d", op="during", value="this_week"),
+        leaf(type="attribute", trait="v", op="version_below", value="3"),
+        leaf(type="attribute", trait="v", op="matches", value="^10$"),
+        leaf(type="attribute", trait="v", op="has", value="10"),
+        leaf(type="event", name="A", between={"to": "2026-03-01"}),
+        leaf(
+            **{"type": "occurrence", "name": "A", "which": "first", "n": 2},
+            **{"op": "within_last", "value": WEEK},
+            having=[{"property": "id", "op": "equals", "value": "X"}],
+        ),
+        leaf(
+            **{"type": "occurrence", "name": "A", "which": "last"},
+            having=[{"property": "id", "op": "exists"}],
+        ),
+        leaf(
+            type="sequence",
+            steps=[{"name": "A b"}, {"name": "C"}, {"name": "{d}e"}],
+            span={"amount": 2, "unit": "hours"},
+            same="cart_id",
+        ),
+        leaf(
+            type="sequence",
+            steps=[{"name": "a > b"}, {"name": "C", "where": [NUMBER]}],
+            within=WEEK,
+        ),
+        leaf(
+            type="not_followed",
+            first={"name": "A"},
+            then={"name": "B", "where": [NUMBER]},
+        ),
         leaf(type="everyone"),
     ],
 )
@@ -103,7 +137,7 @@ def test_a_nested_segment_is_built_with_plain_posts(staff: Client) -> None:
     # Another kind of condition brings its own fields.
     answer = press(staff, ADD, page, "show", **{"r-1-1.type": "attribute"})
     page = read_fields(answer.content.decode())
-    answer = press(staff, ADD, page, "filter:r-0")
+    answer = press(staff, ADD, page, "filter:r-0:where")
     assert 'value="sku"' in answer.content.decode()
     page = read_fields(answer.content.decode())
     answer = press(
@@ -154,7 +188,7 @@ def test_conditions_groups_and_filters_can_be_removed(staff: Client) -> None:
     segment = make_segment({"all": [PRO, event, {"any": [PRO]}]})
     url = url_of(segment)
     page = open_page(staff, url)
-    page = read_fields(press(staff, url, page, "unfilter:r-1:0").content.decode())
+    page = read_fields(press(staff, url, page, "unfilter:r-1:where:0").content.decode())
     page = read_fields(press(staff, url, page, "remove:r-2").content.decode())
     page = read_fields(press(staff, url, page, "remove:r-0").content.decode())
     press(staff, url, page, "save")
@@ -237,6 +271,8 @@ def test_htmx_gets_the_builder_alone(staff: Client) -> None:
         {"do": "remove:r-99"},
         {"do": "remove:r-x"},
         {"do": "unfilter:r-0:99"},
+        {"do": "unfilter:r-0:name:0"},
+        {"do": "filter:r-0:name"},
         {"do": "leaf:r-0-0-0"},
         {"do": "nonsense"},
         {"r.mode": "all", "r.size": "999999999"},

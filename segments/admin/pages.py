@@ -1,0 +1,57 @@
+"""What the pages of one segment share: who may see it, its head and its tabs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.admin import ModelAdmin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+
+from segments.models import Segment
+
+TABS = (
+    ("overview", "Overview"),
+    ("change", "Rule"),
+    ("people", "People"),
+    ("versions", "Versions"),
+)
+
+
+def find_segment(admin: ModelAdmin, request: HttpRequest, pk: int) -> Segment:
+    """The segment, for who may see segments."""
+    if not admin.has_view_permission(request):
+        raise PermissionDenied
+    return get_object_or_404(Segment.objects.select_related("current_version"), pk=pk)
+
+
+def describe_page(
+    admin: ModelAdmin, request: HttpRequest, segment: Segment, tab: str
+) -> dict[str, Any]:
+    return {
+        **admin.admin_site.each_context(request),
+        **describe_tabs(segment, tab),
+        "opts": Segment._meta,
+        "title": segment.name,
+        "object": segment,
+        "segment": segment,
+        "may_change": admin.has_change_permission(request, segment),
+        "may_add": admin.has_add_permission(request),
+        "may_delete": admin.has_delete_permission(request, segment),
+    }
+
+
+def describe_tabs(segment: Segment, tab: str) -> dict[str, Any]:
+    return {
+        "tab": tab,
+        "tabs": [
+            {
+                "key": key,
+                "title": title,
+                "url": reverse(f"admin:segments_segment_{key}", args=[segment.pk]),
+            }
+            for key, title in TABS
+        ],
+    }

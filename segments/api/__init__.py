@@ -1,0 +1,1 @@
+"""`/api/segments/`: segments, their people and history; a contact's segments."""

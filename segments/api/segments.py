@@ -1,0 +1,151 @@
+"""`/api/segments/`: read, make and change segments; who is in them, and why."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers, status, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from crm.api.actors import name_actor
+from crm.api.pagination import KeysetPagination
+from crm.clock import read_clock
+from crm.ports.facts import RuleError
+from segments.api.history import HistoryActions
+from segments.api.shapes import (
+    NodeOutput,
+    SegmentOutput,
+    find_api_contact,
+    refuse_rule,
+    refuse_use,
+)
+from segments.diff import load_rule
+from segments.editing import (
+    ConfirmationNeeded,
+    SegmentInUse,
+    delete_segment,
+    save_segment,
+)
+from segments.explain import explain_contact
+from segments.models import Membership, Segment
+
+
+class SegmentInput(serializers.Serializer):
+    name = serializers.CharField(max_length=200)
+    description = serializers.CharField(default="", allow_blank=True)
+    kind = serializers.ChoiceField(Segment.Kind.choices, default=Segment.Kind.DYNAMIC)
+    rule = serializers.JSONField()
+
+
+class SegmentEdit(serializers.Serializer):
+    name = serializers.CharField(max_length=200, required=False)
+    description = serializers.CharField(required=False, allow_blank=True)
+    rule = serializers.JSONField(required=False)
+    confirm = serializers.BooleanField(
+        default=False, help_text="change a rule that others build on all the same"
+    )
+
+
+class MemberOutput(serializers.ModelSerializer):
+    uuid = serializers.UUIDField(source="contact.uuid")
+    external_id = serializers.CharField(source="contact.external_id")
+
+    class Meta:
+        model = Membership
+        fields = ["uuid", "external_id", "entered_at"]
+
+
+class MemberPagination(KeysetPagination):
+    ordering = "-contact_id"
+
+
+class SegmentViewSet(HistoryActions, viewsets.GenericViewSet):
+    """Segments, newest first; a path id is the number."""
+
+    serializer_class = SegmentOutput
+    lookup_value_regex = "[0-9]{1,18}"
+    queryset = Segment.objects.select_related("current_version", "built_version")
+
+    @extend_schema(responses=SegmentOutput(many=True))
+    def list(self, request: Request) -> Response:
+        page = self.paginate_queryset(self.get_queryset())
+        return self.get_paginated_response(SegmentOutput(page, many=True).data)
+
+    @extend_schema(responses=SegmentOutput)
+    def retrieve(self, request: Request, pk: str) -> Response:
+        return Response(SegmentOutput(self.get_object()).data)
+
+    @extend_schema(request=SegmentInput, responses={201: SegmentOutput})
+    def create(self, request: Request) -> Response:
+        """The segment is `building` until its first build has ended."""
+        said = SegmentInput(data=request.data)
+        said.is_valid(raise_exception=True)
+        segment = self._save(request, **said.validated_data)
+        return Response(SegmentOutput(segment).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(request=SegmentEdit, responses=SegmentOutput)
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """What is not named stays; a changed rule becomes a new version.
+
+        409 `in_use` where running campaigns or other segments build on the rule, until
+        `confirm` is true.
+        """
+        said = SegmentEdit(data=request.data)
+        said.is_valid(raise_exception=True)
+        confirmed = said.validated_data.pop("confirm")
+        segment = self.get_object()
+        now = {
+            "name": segment.name,
+            "description": segment.description,
+            "rule": segment.current_version.rule,
+        }
+        wanted = {**now, **said.validated_data}
+        segment = self._save(request, segment=segment, confirmed=confirmed, **wanted)
+        return Response(SegmentOutput(segment).data)
+
+    @extend_schema(responses={204: None})
+    def destroy(self, request: Request, pk: str) -> Response:
+        """Refused with 409 while another segment names this one."""
+        try:
+            delete_segment(self.get_object(), actor=name_actor(request))
+        except SegmentInUse as error:
+            raise refuse_use(error) from error
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def _save(self, request: Request, **said: Any) -> Segment:
+        try:
+            return save_segment(actor=name_actor(request), **said)
+        except RuleError as error:
+            raise refuse_rule(error) from error
+        except ConfirmationNeeded as error:
+            raise refuse_use(error) from error
+
+    @extend_schema(responses=MemberOutput(many=True))
+    @action(detail=True, pagination_class=MemberPagination)
+    def members(self, request: Request, pk: str) -> Response:
+        """Who is in it now, newest contacts first."""
+        page = self.paginate_queryset(list_member_rows(self.get_object()))
+        return self.get_paginated_response(MemberOutput(page, many=True).data)
+
+    @extend_schema(
+        parameters=[OpenApiParameter("contact", uuid.UUID, required=True)],
+        responses=NodeOutput,
+    )
+    @action(detail=True)
+    def explain(self, request: Request, pk: str) -> Response:
+        """Why this contact is in, or is not."""
+        segment = self.get_object()
+        contact = find_api_contact(request.query_params.get("contact", ""))
+        rule = load_rule(segment.current_version)
+        answer = explain_contact(rule, contact.pk, at=read_clock())
+        return Response(NodeOutput(answer).data)
+
+
+def list_member_rows(segment: Segment) -> QuerySet[Membership]:
+    rows = Membership.objects.of_segment(segment).newest_contacts_first()
+    return rows.select_related("contact")
