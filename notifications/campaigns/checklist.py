@@ -109,7 +109,11 @@ def measure_coverage(sample: list[Contact]) -> Mapping[str, float] | None:
         return None
     counts: Counter[str] = Counter()
     for contact in sample:
-        told = {key for key, value in contact.traits.items() if value not in (None, "")}
+        told = {
+            key
+            for key, value in contact.known_traits.items()
+            if value not in (None, "")
+        }
         columns = {
             "email": contact.email,
             "phone": contact.phone,

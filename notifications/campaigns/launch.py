@@ -11,7 +11,11 @@ from django.db import transaction
 from crm.clock import read_clock
 from crm.models.audit import record_audit
 from notifications.campaigns.compose import as_user
-from notifications.campaigns.runs import check_times, find_first_run
+from notifications.campaigns.runs import (
+    check_times,
+    find_first_run,
+    is_too_late,
+)
 from notifications.models import Campaign, CampaignVersion, Delivery
 
 
@@ -58,11 +62,31 @@ def pause_campaign(campaign: Campaign, *, by: Any, reason: str = "") -> Campaign
 
 
 def resume_campaign(campaign: Campaign, *, by: Any) -> Campaign:
-    """Go on with the rest; what expired meanwhile ends as expired."""
+    """Go on with the rest; what expired meanwhile ends as expired. A campaign whose
+    one time was missed is sent now."""
     with transaction.atomic():
-        campaign.resume()
+        at, rows = read_clock(), Campaign.objects.select_for_update(no_key=True)
+        campaign.refresh_from_db(fields=["next_run_at"], from_queryset=rows)
+        campaign.resume(next_run_at=find_resumed_run(campaign, at=at))
         record_audit(actor=by, action="resumed", on=campaign)
     return campaign
+
+
+def find_resumed_run(campaign: Campaign, *, at: datetime) -> datetime | None:
+    """When its next run is due once it goes on. Raises ValidationError where there
+    can be none: its offer is over, or its hour has passed all around the world."""
+    version, due = campaign.current_version, campaign.next_run_at
+    one_off = (CampaignVersion.Kind.ONCE, CampaignVersion.Kind.LOCAL)
+    if version is None or due is None or version.kind not in one_off:
+        return due
+    if not is_too_late(version, due=due, at=at):
+        return due
+    if version.kind == CampaignVersion.Kind.LOCAL:
+        message = "Its time has passed everywhere. Cancel it, make a new one."
+        raise ValidationError(message)
+    if is_too_late(version, due=at, at=at):
+        raise ValidationError("Its offer is over. Cancel it, make a new one.")
+    return at
 
 
 def cancel_campaign(campaign: Campaign, *, by: Any, reason: str = "") -> int:

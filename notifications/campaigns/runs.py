@@ -38,6 +38,12 @@ MISSED_AFTER = timedelta(minutes=1)
 # The first zone to reach a wall time is 14 hours ahead of UTC: a campaign at
 # local times is planned a little before that.
 LOCAL_LEAD = timedelta(hours=15)
+# The last one is 12 hours behind.
+LAST_ZONE = timedelta(hours=12)
+MISSED = (
+    "nothing ran when it was due ({:%-d %b %Y, %H:%M} UTC), and every message would "
+    "have expired. Nobody was planned. Resume it to send it now."
+)
 
 
 def find_first_run(version: CampaignVersion, *, at: datetime) -> datetime | None:
@@ -133,11 +139,23 @@ def _start_run(campaign: Campaign) -> int:
         raise LookupError(f"the segment “{version.segment}” could not be built.")
     if version.kind == CampaignVersion.Kind.RECURRING:
         return _start_recurring(campaign, version, due=due)
+    if is_too_late(version, due=due, at=read_clock()):
+        raise LookupError(MISSED.format(due))
     if not campaign.start_run(due=due, next_run_at=None):
         return 0
     if version.kind == CampaignVersion.Kind.LOCAL:
         return plan_deliveries(version, build_local_audience(version, occurrence=""))
     return plan_deliveries(version, build_audience(version, occurrence="", due=due))
+
+
+def is_too_late(version: CampaignVersion, *, due: datetime, at: datetime) -> bool:
+    """Whether each message of a one-off campaign would expire at once."""
+    ends = due + timedelta(seconds=version.ttl_s)
+    if version.kind == CampaignVersion.Kind.LOCAL:
+        ends += LOCAL_LEAD + LAST_ZONE
+    if version.offer_ends_at is not None:
+        ends = min(ends, version.offer_ends_at)
+    return ends <= at
 
 
 def _start_recurring(

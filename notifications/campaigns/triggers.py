@@ -16,8 +16,8 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from crm.clock import read_clock
-from crm.facts.comparisons import compare_json
-from crm.facts.events import read_filter
+from crm.facts.about import compare_event
+from crm.facts.happenings import read_filter
 from crm.ports.facts import RuleError, Sql
 from notifications.campaigns.audience import select_people
 from notifications.campaigns.runs import set_aside_campaign
@@ -137,7 +137,7 @@ def compile_trigger_filters(nodes: Sequence[Any], *, at: datetime) -> Sql:
     tests = [Sql("true")]
     for index, node in enumerate(nodes):
         name, comparison = read_filter(node, f"trigger_filters[{index}]")
-        tests.append(compare_json("e.properties", name, comparison, at))
+        tests.append(compare_event(name, comparison, at))
     return Sql(
         " AND ".join(test.text for test in tests),
         tuple(param for test in tests for param in test.params),

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule
 
 from crm.models import AuditEntry, Device
-from notifications.campaigns.launch import launch_campaign
+from notifications.campaigns.launch import launch_campaign, resume_campaign
 from notifications.campaigns.runs import start_due_runs
 from notifications.models import Alert, Campaign, CampaignVersion, Delivery
 from segments.editing import save_segment
@@ -149,6 +149,65 @@ def test_a_run_whose_messages_would_all_expire_is_skipped_and_staff_see_why() ->
 
     Campaign.objects.filter(pk=campaign.pk).update(next_run_at=timezone.now())
     assert start_due_runs() == 1
+
+
+def test_a_campaign_whose_one_time_was_missed_plans_nobody_until_staff_resume_it() -> (
+    None
+):
+    make_reachable()
+    campaign = launch_campaign(make_campaign(kind="once", ttl_s=600), by="test")
+    due = timezone.now() - timedelta(minutes=11)
+    Campaign.objects.filter(pk=campaign.pk).update(next_run_at=due)
+
+    assert start_due_runs() == 0
+
+    campaign.refresh_from_db()
+    assert (campaign.state, campaign.next_run_at) == ("paused", due)
+    assert "Nobody was planned" in campaign.paused_reason
+    assert not Delivery.objects.exists()
+    assert Alert.objects.open().get().cause == f"campaign:{campaign.pk}:schedule"
+    assert AuditEntry.objects.filter(action="paused").count() == 1
+
+    resume_campaign(campaign, by="test")
+    assert campaign.state == "scheduled"
+    assert start_due_runs() == 1
+    assert Delivery.objects.get().expires_at > timezone.now()
+
+
+def test_a_campaign_that_is_late_but_in_time_is_planned_as_ever() -> None:
+    make_reachable()
+    campaign = launch_campaign(make_campaign(kind="once", ttl_s=600), by="test")
+    due = timezone.now() - timedelta(minutes=9)
+    Campaign.objects.filter(pk=campaign.pk).update(next_run_at=due)
+    assert start_due_runs() == 1
+    assert Delivery.objects.get().due_at == due
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"kind": "local", "local_send_at": "2030-01-01 09:00"}, "passed everywhere"),
+        ({"kind": "once", "offer_ends_at": datetime(2030, 1, 1, tzinfo=UTC)}, "offer"),
+    ],
+)
+def test_what_can_not_be_made_up_for_is_said_and_stays_paused(
+    columns: dict[str, Any], said: str
+) -> None:
+    make_reachable()
+    campaign = launch_campaign(make_campaign(**columns), by="test")
+    past = {"local_send_at": "2020-01-01 09:00"}
+    if columns["kind"] == "once":
+        past = {"offer_ends_at": datetime(2020, 1, 1, tzinfo=UTC)}
+    CampaignVersion.objects.filter(campaign=campaign).update(**past)
+    due = timezone.now() - timedelta(days=30)
+    Campaign.objects.filter(pk=campaign.pk).update(next_run_at=due)
+    campaign = Campaign.objects.get()
+    assert start_due_runs() == 0
+    with pytest.raises(ValidationError, match=said):
+        resume_campaign(campaign, by="test")
+    campaign.refresh_from_db()
+    assert (campaign.state, campaign.next_run_at) == ("paused", due)
+    assert not Delivery.objects.exists()
 
 
 def test_a_run_a_little_late_is_nobodys_news() -> None:
