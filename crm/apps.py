@@ -30,9 +30,11 @@ class CrmConfig(AppConfig):
         import crm.celery  # noqa: F401
         from crm.ports.personal_data import register_holder
         from crm.privacy import CrmHolder
+        from crm.purchases.personal_data import PurchaseHolder
         from crm.second_factor.checks import check_second_factor
 
         register(check_second_factor)
+        register_holder(PurchaseHolder())
         register_holder(CrmHolder())
 
         if settings.LOAD_ADMIN:
@@ -44,19 +46,35 @@ class CrmConfig(AppConfig):
         from crm.ports.effects import register_effects
 
         register_effects(ProductEffects())
+
+        # --- What follows from events ---
+        from crm.computed.personal_data import ComputedHolder
+
+        register_holder(ComputedHolder())
         register_own()
 
 
 def register_own() -> None:
-    """What crm itself answers of the ports `facts` and `sheets`."""
+    """What crm itself answers of the ports `facts`, `sheets` and `timeline`."""
+    from crm.clock import list_database_zones
+    from crm.computed.telling import ComputedTimeline
     from crm.facts.attributes import AttributeSource
     from crm.facts.devices import DeviceSource
     from crm.facts.events import EventSource
+    from crm.facts.occurrences import OccurrenceSource
+    from crm.facts.sequences import SequenceSource
     from crm.imports.tables import SHEETS
-    from crm.ports.facts import register_facts
+    from crm.ports.facts import register_facts, register_zones
     from crm.ports.sheets import register_sheet
+    from crm.ports.timeline import register_timeline
+    from crm.purchases.facts import OrderSource
+    from crm.purchases.timeline import PurchaseTimeline
 
-    for source in (EventSource(), AttributeSource(), DeviceSource()):
-        register_facts(source)
+    sources = (EventSource, OccurrenceSource, SequenceSource, AttributeSource)
+    for source in (*sources, DeviceSource, OrderSource):
+        register_facts(source())
+    register_zones(list_database_zones)
     for sheet in SHEETS:
         register_sheet(sheet)
+    for timeline in (ComputedTimeline(), PurchaseTimeline()):
+        register_timeline(timeline)

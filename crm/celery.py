@@ -34,6 +34,8 @@ app.conf.update(
     # A publisher never waits for a broker that is down: the sweeper rings again.
     task_publish_retry=False,
     broker_connection_retry_on_startup=True,
+    # A RabbitMQ that fell silent is given up after twice as long (default: 4 minutes).
+    broker_heartbeat=10,
     # Ends a task that hangs; its rows come back by their lease.
     task_soft_time_limit=60,
     task_time_limit=90,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
 
 from django.db import connection
 
@@ -12,3 +13,14 @@ def read_clock() -> datetime:
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
         return cursor.fetchone()[0]
+
+
+@cache
+def list_database_zones() -> tuple[str, ...]:
+    """Names of places that `AT TIME ZONE` takes; one slow query a process."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT name FROM pg_timezone_names WHERE name ~ '^[A-Z]' "
+            "AND name !~ '^(Factory|localtime|posix)' ORDER BY name"
+        )
+        return tuple(name for (name,) in cursor.fetchall())

@@ -22,25 +22,48 @@ from crm.events.devices import (
 from crm.events.ingest import record_events
 from crm.events.merge import MergeRefused, merge_contacts
 from crm.events.schema import Item
+from crm.events.tombstones import find_erased, list_said
 from crm.models import Contact, Device, Identifier, PendingEvent
 from crm.models.audit import record_audit
 from crm.models.ids import make_uuid7
 from crm.ports.facts import DEVICE_CHANGED
 
 
+class PersonErased(ValueError):
+    """This would bring back somebody who was erased."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A person with this id or address was erased for good. Lift that first, "
+            "under People → Erased people, if they come back on purpose."
+        )
+
+
 @transaction.atomic
 def save_profile(
     *, external_id: str, traits: Mapping[str, Any], actor: Any, at: datetime
 ) -> Contact:
-    """Make the contact, or tell it new traits; a trait of None is removed."""
+    """Make the contact, or tell it new traits; a trait of None is removed.
+
+    Raises PersonErased.
+    """
     item = make_identify(traits, at, user_id=external_id)
-    record_events([item], received_at=at, source="api")
+    if record_events([item], received_at=at, source="api").suppressed:
+        raise PersonErased
     contact = find_contact(external_id)
     assert contact is not None  # just made, in this transaction
     record_audit(
         actor=actor, action="edited", on=contact, changes={"traits": sorted(traits)}
     )
     return contact
+
+
+def check_may_return(external_id: str, traits: Mapping[str, Any]) -> None:
+    """Raises PersonErased where a new contact of these would be an erased person."""
+    if find_erased(
+        [(Identifier.Kind.EXTERNAL_ID.value, external_id), *list_said(traits)]
+    ):
+        raise PersonErased
 
 
 @transaction.atomic
@@ -143,9 +166,12 @@ def leave_pending(contact: Contact, at: datetime) -> None:
 def link_visitor(contact: Contact, anonymous_id: str, *, actor: Any) -> None:
     """What was done under this anonymous id is this contact's, from now on too.
 
-    An id that leads to somebody who is known otherwise is left alone.
+    An id that leads to somebody who is known otherwise, or that was an erased
+    person's, is left alone.
     """
     kind = Identifier.Kind.ANONYMOUS_ID
+    if find_erased([(kind.value, anonymous_id)]):
+        return
     row, is_new = Identifier.objects.select_related("contact").get_or_create(
         kind=kind, value=anonymous_id, defaults={"contact": contact}
     )

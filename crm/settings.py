@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 
-from crm.embedded.broker import build_broker_options
+from crm.embedded.broker import choose_broker_options
 from crm.embedded.cluster import Cluster, locate_cluster
 from crm.environment import (
     BASE_DIR,
@@ -22,6 +22,7 @@ from crm.environment import (
     read_broker,
     read_choice,
     read_database,
+    read_days,
     read_fernet_keys,
     read_generated_secrets,
     read_positive,
@@ -232,6 +233,7 @@ TICK_BELL_TASK = "notifications.tasks.tick"
 CATALOG_BELL_TASK = "crm.tasks.announce_changes"
 FEED_BELL_TASK = "crm.tasks.fetch_feeds"
 IMPORT_BELL_TASK = "crm.tasks.run_imports"
+TRAIT_BELL_TASK = "segments.tasks.build_traits"
 # A file of staff's; it is kept in the database for 30 days.
 IMPORT_MAX_BYTES = read_positive("IMPORT_MAX_BYTES", 256 * 1024 * 1024)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
@@ -253,12 +255,18 @@ DELIVERY_SWEEP_S = read_positive("DELIVERY_SWEEP_S", 5)
 # A Firebase project's default quota is 600,000 a minute; half of it is ours.
 SENDER_RATE_PER_MIN = read_positive("SENDER_RATE_PER_MIN", 300_000)
 
+# --- Subscriptions ---
+# Days before its end on which a trial is said to be ending.
+TRIAL_ENDING_DAYS = read_days("TRIAL_ENDING_DAYS", "3,1")
+RENEWAL_DUE_DAYS = read_positive("RENEWAL_DUE_DAYS", 3)
+# Days after an unpaid renewal before a subscription lapses.
+SUBSCRIPTION_GRACE_DAYS = read_positive("SUBSCRIPTION_GRACE_DAYS", 3)
+
 # --- Catalogs ---
 # A price that falls by less of the last one, in percent, concerns nobody.
 PRICE_DROP_MIN_PCT = read_positive("PRICE_DROP_MIN_PCT", 5)
 # Whoever viewed or saved an item within these days is told of its changes.
 CATALOG_INTEREST_DAYS = read_positive("CATALOG_INTEREST_DAYS", 30)
-
 # Feeds may be asked of this machine too: for tests and development alone.
 EGRESS_ALLOW_LOOPBACK = env.bool("EGRESS_ALLOW_LOOPBACK", False)
 
@@ -285,6 +293,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["crm.api.throttles.CallerThrottle"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["crm.api.parsers.StrictJSONParser"],
+    "DEFAULT_METADATA_CLASS": "crm.api.metadata.PlainMetadata",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_PAGINATION_CLASS": "crm.api.pagination.KeysetPagination",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
@@ -301,15 +310,17 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "crm.api.schema.describe_ingest",
         "notifications.api.schema.describe_messages",
+        "crm.api.refusals.describe_refusals",
+        "crm.api.examples.add_examples",
     ],
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
     "ENUM_NAME_OVERRIDES": {
         "CatalogKindEnum": "crm.models.catalog.Catalog.Kind",
         "DeliveryStateEnum": "notifications.models.delivery.Delivery.State",
+        "OrderStateEnum": "crm.models.purchase.Order.State",
         "SegmentKindEnum": "segments.models.segment.Segment.Kind",
     },
 }
@@ -320,18 +331,18 @@ WORKER_BOOTSTEPS = ["notifications.worker.SweepStep"]
 # A host of any name keeps kombu from warning that there is none.
 CELERY_BROKER_URL = "pgmq://database" if BROKER_URL == "pgmq://" else BROKER_URL
 # The address "pgmq://" alone means the main database.
-CELERY_BROKER_TRANSPORT_OPTIONS = (
-    build_broker_options(DATABASES["default"]) if BROKER_URL == "pgmq://" else {}
-)
+CELERY_BROKER_TRANSPORT_OPTIONS = choose_broker_options(BROKER_URL, DATABASES)
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 # Fixed ticks only; all due work lives in columns (docs/architecture.md). Where a
 # worker's sweeper rings by itself, the tick is the back-up alone.
-# Task → seconds between two rings, and seconds after which one that waits is old.
+# Task → seconds between two rings, and until one that waits is old.
 TICKS: dict[str, tuple[str, float, int]] = {
     "tick": ("notifications.tasks.tick", 5, 15),
     "expire memberships": ("segments.tasks.expire_memberships", 15, 15),
     "build segments": ("segments.tasks.refresh_segments", 60, 60),
+    "build traits": ("segments.tasks.build_traits", 60, 60),
     "announce catalog changes": ("crm.tasks.announce_changes", 60, 60),
+    "tell subscriptions": ("crm.tasks.tell_subscriptions", 60, 60),
     "fetch feeds": ("crm.tasks.fetch_feeds", 60, 60),
     "count events": ("crm.tasks.count_events", 600, 300),
     # Rung for when staff press the button; this takes up what a dead worker left.
@@ -350,6 +361,10 @@ def find_icon(request: HttpRequest) -> str:
     return static("apropos/icon.svg")
 
 
+# The indigo of the icon: lightness and chroma of each step.
+INDIGO = {50: "97% .014", 100: "94% .03", 200: "88% .06", 300: "80% .1"}
+INDIGO |= {400: "71% .14", 500: "61% .18", 600: "52% .19", 700: "46% .17"}
+INDIGO |= {800: "39% .14", 900: "34% .11", 950: "25% .08"}
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Apropos",
     "SITE_HEADER": "Apropos",
@@ -373,22 +388,7 @@ UNFOLD: dict[str, Any] = {
         "show_all_applications": False,
         "navigation": "notifications.admin.navigation.build_navigation",
     },
-    # The indigo of the icon.
-    "COLORS": {
-        "primary": {
-            "50": "oklch(97% .014 268)",
-            "100": "oklch(94% .03 268)",
-            "200": "oklch(88% .06 268)",
-            "300": "oklch(80% .1 268)",
-            "400": "oklch(71% .14 268)",
-            "500": "oklch(61% .18 268)",
-            "600": "oklch(52% .19 268)",
-            "700": "oklch(46% .17 268)",
-            "800": "oklch(39% .14 268)",
-            "900": "oklch(34% .11 268)",
-            "950": "oklch(25% .08 268)",
-        },
-    },
+    "COLORS": {"primary": {str(n): f"oklch({tone} 268)" for n, tone in INDIGO.items()}},
 }
 
 # --- Logs ---

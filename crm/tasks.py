@@ -18,6 +18,7 @@ from crm.imports.exports import forget_links
 from crm.imports.jobs import forget_imports
 from crm.imports.run import run_imports as take_imports
 from crm.models import IdempotentCall, RateBucket
+from crm.purchases.due import tell_due
 from crm.quality.counting import count_due_days
 from crm.quality.duplicates import find_duplicates
 from crm.quality.retention import forget_findings
@@ -69,6 +70,16 @@ def fetch_feeds() -> None:
             break
     if has_news:
         ring(settings.CATALOG_BELL_TASK)
+
+
+@shared_task(name="crm.tasks.tell_subscriptions", soft_time_limit=110, time_limit=120)
+def tell_subscriptions() -> None:
+    """Tell of trials and renewals whose time has come; ring for the events."""
+    ends, told = time.monotonic() + BUDGET_S, 0
+    while not (piece := tell_due()).is_done and time.monotonic() < ends:
+        told += piece.events
+    if told + piece.events:
+        ring(settings.INGEST_BELL_TASK)
 
 
 @shared_task(name="crm.tasks.count_events", soft_time_limit=110, time_limit=120)

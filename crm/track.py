@@ -31,7 +31,13 @@ from crm.events.retrying import retry_transaction
 from crm.events.schema import Item
 from crm.models import Contact
 from crm.privacy import erase_contact
-from crm.profiles import link_visitor, make_identify, remove_device, save_device
+from crm.profiles import (
+    PersonErased,
+    link_visitor,
+    make_identify,
+    remove_device,
+    save_device,
+)
 
 SOURCE = "customerio"
 UNKNOWN = "Nobody is known by this."
@@ -39,10 +45,12 @@ UNKNOWN = "Nobody is known by this."
 
 @dataclass(slots=True)
 class Done:
-    """How many operations had an effect, were repeats, or were refused (by index)."""
+    """How many operations had an effect, or not and why; refused ones by index."""
 
     accepted: int = 0
     duplicates: int = 0
+    # Calls that would bring back somebody who was erased.
+    suppressed: int = 0
     refused: dict[int, Fault] = field(default_factory=dict)
 
 
@@ -83,6 +91,8 @@ def _apply_once(entities: Sequence[Entity], *, at: datetime, actor: Any) -> Done
                 DEEDS[type(operation)](operation, at=at, actor=actor)
         except BodyRefused as refused:
             done.refused.setdefault(index, refused.fault)
+        except PersonErased:
+            done.suppressed += 1
         else:
             done.accepted += 1
     return done
@@ -137,12 +147,13 @@ def _record_calls(
     result = record_events(items, received_at=at, source=SOURCE)
     done.accepted += result.accepted
     done.duplicates += result.duplicates
+    done.suppressed += len(result.suppressed)
     lost = {one.index: one for one in result.rejected}
     for at_item, one in lost.items():
         fault = Fault(one.code, one.message, one.path)
         done.refused.setdefault(places[at_item], fault)
     for at_item, address, visitor in links:
-        if at_item not in lost:
+        if at_item not in lost and at_item not in result.suppressed:
             link_visitor(_get_person(address), visitor, actor=actor)
 
 
@@ -230,12 +241,14 @@ def _get_person(address: Address, path: str = "") -> Contact:
 
 
 def ensure_person(address: Address, *, at: datetime, actor: Any) -> Contact:
-    """The person, made known by this address where nobody was."""
+    """The person, made known by this address where nobody was. Raises PersonErased."""
     person = find_person(address)
     if person is not None:
         return person
-    item = make_identify({}, at)
-    _record_calls([(0, Call(address, item))], Done(), at=at, actor=actor)
+    done, item = Done(), make_identify({}, at)
+    _record_calls([(0, Call(address, item))], done, at=at, actor=actor)
+    if done.suppressed:
+        raise PersonErased
     return _get_person(address)
 
 
@@ -278,7 +291,8 @@ def _merge(merge: Merge, *, at: datetime, actor: Any) -> None:
 def _delete(deletion: Deletion, *, at: datetime, actor: Any) -> None:
     person = find_person(deletion.address)
     if person is not None:
-        erase_contact(person, actor=actor)
+        # Customer.io's word: who is deleted may come back with the next call.
+        erase_contact(person, actor=actor, may_return=True)
 
 
 DEEDS: dict[type[Operation], Callable[..., None]] = {

@@ -10,6 +10,7 @@ class NotificationsConfig(AppConfig):
     def ready(self) -> None:
         from django.core.checks import register
 
+        from crm.ports.audiences import register_audiences
         from crm.ports.personal_data import register_holder
         from crm.ports.purposes import register_purposes
         from crm.ports.sheets import register_sheet
@@ -18,6 +19,7 @@ class NotificationsConfig(AppConfig):
         from notifications.analytics.purposes import MessagePurposes
         from notifications.analytics.sheets import DELIVERIES
         from notifications.analytics.timeline import MessageTimeline
+        from notifications.campaigns.audiences import CampaignAudiences
         from notifications.channels.checks import check_channel_settings
 
         register_sheet(DELIVERIES)
@@ -25,3 +27,4 @@ class NotificationsConfig(AppConfig):
         register_holder(MessageHolder())
         register_timeline(MessageTimeline())
         register_purposes(MessagePurposes())
+        register_audiences(CampaignAudiences())

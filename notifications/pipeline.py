@@ -16,6 +16,7 @@ from django.db import DatabaseError, connection, transaction
 
 from crm.clock import read_clock
 from crm.models import Contact, PendingEvent
+from crm.purchases.keeping import keep_purchases
 from notifications.analytics.conversions import match_conversions
 from notifications.campaigns.runs import finish_done_campaigns, start_due_runs
 from notifications.campaigns.triggers import (
@@ -25,7 +26,8 @@ from notifications.campaigns.triggers import (
 )
 from notifications.delivery.expire import expire_overdue
 from notifications.delivery.sweep import sweep_leases
-from segments.membership import Change, touch_contacts, touch_performers
+from segments.membership import Change
+from segments.traits import follow_events
 
 BATCH = 500
 LEASE_S = 60
@@ -81,8 +83,9 @@ def process_events(*, limit: int = BATCH) -> Processed:
     """Apply the effects of the next pending events, each exactly once.
 
     1. Lease a batch and count the attempt, in a transaction of its own.
-    2. In one transaction: lock the contacts in id order, then the rows; move
-       memberships, match conversions, plan what they trigger; delete the rows.
+    2. In one transaction: lock the contacts in id order, then the rows; keep what
+       they say of purchases, move computed traits and memberships, match
+       conversions, plan what they trigger; delete the rows.
     3. A batch that fails is halved until the one at fault stands alone; three
        strikes quarantine it, and staff see it.
     """
@@ -118,6 +121,8 @@ def _process_batch(ids: Sequence[int]) -> Processed:
         rows = _lock_rows(ids)
         if not rows:
             return Processed()
+        # First: rules ask what a contact's orders come to.
+        keep_purchases(rows)
         changes = _touch_segments(rows)
         events = [
             Happened(row.event_id, row.occurred_at, row.contact_id, row.name)
@@ -147,7 +152,8 @@ def _lock_rows(ids: Sequence[int]) -> list[PendingEvent]:
 
 
 def _touch_segments(rows: Sequence[PendingEvent]) -> list[Change]:
-    """Re-judge memberships: by the names of events, or all where a profile moved.
+    """Compute traits and re-judge memberships: by the names of events, or all where a
+    profile moved.
 
     Names with a `$` stand for changes of profile, device or identity.
     """
@@ -157,8 +163,7 @@ def _touch_segments(rows: Sequence[PendingEvent]) -> list[Change]:
     for row in rows:
         if row.contact_id not in profiles:
             did[row.name].add(row.contact_id)
-    changes = touch_contacts(profiles, at=at) if profiles else []
-    return changes + touch_performers(did, at=at)
+    return follow_events(did, profiles=profiles, at=at)
 
 
 def _quarantine_repeaters(ids: Sequence[int]) -> None:

@@ -28,6 +28,7 @@ READERS: Final[Mapping[str, str]] = {
     "env.str": "text",
     "read_broker": "secret address",
     "read_choice": "choice",
+    "read_days": "days",
     "read_fernet_keys": "secret keys",
     "read_positive": "number ≥ 1",
     "read_required": "secret",

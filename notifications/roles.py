@@ -28,7 +28,7 @@ def _codes(app: str, models: str, verbs: str = "view") -> set[str]:
 SEE_PEOPLE = _codes(
     "crm",
     "contact device event eventname catalog catalogitem feed brand merge "
-    "eventday datafix plannedevent",
+    "eventday datafix plannedevent computedtrait order subscription",
 )
 SEE_CONSENT = _codes(
     "preferences", "preferencecenter topic subscription consentrecord suppression"
@@ -37,7 +37,7 @@ SEE_MESSAGES = _codes(
     "notifications",
     "campaign campaignversion template templateversion delivery attempt alert "
     "sender frequencycap quiethours switch",
-) | _codes("segments", "segment segmentversion membership membershipchange")
+) | _codes("segments", "segment segmentversion membership membershipchange lifecycle")
 # Stopping is safe, so whoever sees a wrong message may stop it.
 STOP = {"notifications.add_switch"}
 # What reaches customers, brings back what was stopped, or hands out the means to:
@@ -62,8 +62,9 @@ ROLES: Final[dict[str, set[str]]] = {
     | STOP
     | SCHEDULES
     | _codes("segments", "segment", "add change delete")
+    | _codes("segments", "lifecycle", "add change")
     | _codes("crm", "datafix", "add change")
-    | _codes("crm", "plannedevent", "add change delete")
+    | _codes("crm", "plannedevent computedtrait", "add change delete")
     | _codes("notifications", "campaign template", "add change")
     | _codes("crm", "catalog catalogitem feed", "add change")
     | _codes("crm", "importjob", "view add")

@@ -54,9 +54,18 @@ WORK = {
               AND d.priority = levels.priority)""",
     "segments.tasks.expire_memberships": """
         SELECT FROM segments_contactclock
+        WHERE next_change_at <= (SELECT clock_timestamp())
+        UNION ALL SELECT FROM crm_computedclock
+        WHERE next_change_at <= (SELECT clock_timestamp())
+        UNION ALL SELECT FROM segments_stageclock
         WHERE next_change_at <= (SELECT clock_timestamp())""",
     "segments.tasks.refresh_segments": """
         SELECT FROM segments_segment WHERE state = 'building'""",
+    "segments.tasks.build_traits": """
+        SELECT FROM crm_computedtrait
+        WHERE state IN ('building', 'clearing', 'leaving')
+        UNION ALL SELECT FROM segments_lifecycle l WHERE l.built_at IS NULL
+          AND l.number = (SELECT max(number) FROM segments_lifecycle)""",
 }
 FIND_UNRUNG = "SELECT " + ", ".join(f"EXISTS ({sql})" for sql in WORK.values())
 

@@ -25,6 +25,7 @@ from crm.ports.facts import (
     Term,
 )
 from preferences.consent import CONSENT_CHANGED
+from preferences.models import Topic
 
 CHANNELS = {
     "push": "push",
@@ -118,3 +119,8 @@ class ConsentSource:
         channel = reader.choice("channel", CHANNELS) if node.get("channel") else ""
         topic = reader.name("topic") if node.get("topic") else ""
         return SaidAbout(reader.choice("state", STATES), topic, channel)
+
+
+def read_topic_names() -> dict[str, str]:
+    """What a sentence may call a topic, and its key."""
+    return dict(Topic.objects.values_list("name", "key"))

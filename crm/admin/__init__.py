@@ -6,6 +6,7 @@ from crm.admin import (  # noqa: F401
     brand,
     catalog,
     catalog_item,
+    computed,
     contact,
     data_fix,
     device,
@@ -14,7 +15,10 @@ from crm.admin import (  # noqa: F401
     feed,
     imports,
     merge,
+    order,
     pending_event,
     planned_event,
     quality,
+    subscription,
+    tombstone,
 )

@@ -17,10 +17,19 @@ from django.views.decorators.http import require_POST, require_safe
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from crm.admin.base import BigTableAdmin, StrictJSONField, cut_cell
+from crm.admin.contact_erase import RIGHT as ERASE_RIGHT
+from crm.admin.contact_erase import do_erase, show_erasure
 from crm.admin.contact_merge import do_merge, show_merge
 from crm.admin.merge import RIGHT
 from crm.models import Contact
-from crm.profiles import diff_traits, edit_contact, find_contact, save_profile
+from crm.profiles import (
+    PersonErased,
+    check_may_return,
+    diff_traits,
+    edit_contact,
+    find_contact,
+    save_profile,
+)
 from crm.timeline import read_panels, read_timeline
 
 TRAITS_HELP = (
@@ -55,6 +64,13 @@ class NewContactForm(ContactForm):
             raise forms.ValidationError("A contact with this id exists.")
         return said
 
+    def clean(self) -> None:
+        said = self.cleaned_data
+        try:
+            check_may_return(said.get("external_id", ""), said.get("traits", {}))
+        except PersonErased as refused:
+            raise forms.ValidationError(str(refused)) from refused
+
 
 @admin.register(Contact)
 class ContactAdmin(BigTableAdmin):
@@ -81,6 +97,16 @@ class ContactAdmin(BigTableAdmin):
                 "<int:pk>/merge/now/",
                 view(require_POST(do_merge)),
                 name="crm_contact_merge_now",
+            ),
+            path(
+                "<int:pk>/erase/",
+                view(require_safe(partial(show_erasure, self))),
+                name="crm_contact_erase",
+            ),
+            path(
+                "<int:pk>/erase/now/",
+                view(require_POST(do_erase)),
+                name="crm_contact_erase_now",
             ),
             *super().get_urls(),
         ]
@@ -156,6 +182,7 @@ class ContactAdmin(BigTableAdmin):
         timeline = read_timeline(contact, before=read_moment(request))
         context = {"contact": contact, "timeline": timeline}
         context["may_merge"] = request.user.has_perm(RIGHT)
+        context["may_erase"] = request.user.has_perm(ERASE_RIGHT)
         if request.htmx:  # type: ignore[attr-defined]
             return render(request, "crm/_timeline.html", context)
         context["panels"] = read_panels(contact)

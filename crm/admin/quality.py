@@ -1,4 +1,4 @@
-"""Data quality: one page in six parts; what is doubtful, and what to do about it."""
+"""Data quality: one page in seven parts; what is doubtful, and what to do about it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from crm.admin.base import ReadOnlyAdmin
 from crm.admin.charts import draw_days
 from crm.admin.merge import RIGHT
 from crm.bell import ring_bell
-from crm.models import DuplicateSuspect, EventDay
+from crm.models import DuplicateSuspect, EventDay, Order
+from crm.purchases.amounts import show_money
 from crm.quality.duplicates import dismiss_duplicate
 from crm.quality.plan import find_gaps
 from crm.quality.properties import Properties, read_examples, read_properties
@@ -121,6 +122,7 @@ class Findings:
     suspects: Sequence[DuplicateSuspect]
     clients: Sequence[ApiClient]
     refusals: Sequence[Refusal]
+    orders: Sequence[Order]
 
     def count(self) -> dict[str, int]:
         return {
@@ -130,6 +132,7 @@ class Findings:
             "people": len(self.suspects),
             "clocks": sum(client.is_doubtful for client in self.clients),
             "rejected": len(self.refusals),
+            "orders": len(self.orders),
         }
 
 
@@ -143,6 +146,7 @@ def read_findings() -> Findings:
         suspects=read_suspects(),
         clients=read_clients(now=now),
         refusals=read_refusals(),
+        orders=list(Order.objects.doubtful()[:MAX_LINES]),
     )
 
 
@@ -209,6 +213,15 @@ def describe_rejected(request: HttpRequest, found: Findings) -> Context:
     return {"refusals": found.refusals}
 
 
+def describe_orders(request: HttpRequest, found: Findings) -> Context:
+    return {
+        "orders": [
+            (order, show_money(order.excess, order.currency)) for order in found.orders
+        ],
+        "may_see": request.user.has_perm("crm.view_order"),
+    }
+
+
 # Key of the address → words on the tab, and what its template is given.
 PARTS: dict[str, tuple[str, Callable[[HttpRequest, Findings], Context]]] = {
     "volume": ("Volume", describe_volume),
@@ -217,4 +230,5 @@ PARTS: dict[str, tuple[str, Callable[[HttpRequest, Findings], Context]]] = {
     "people": ("People", describe_people),
     "clocks": ("Clocks", describe_clocks),
     "rejected": ("Rejected", describe_rejected),
+    "orders": ("Orders", describe_orders),
 }

@@ -22,9 +22,9 @@ from crm.clock import read_clock
 from crm.events.addresses import name_people
 from crm.events.ingest import record_events
 from crm.events.schema import Item
+from crm.events.sources import BY_CATALOG
 from crm.models import CatalogChange, CatalogItem
 
-SOURCE: Final = "catalog"
 PIECE: Final = 1_000
 # History of prices older than this is deleted.
 HISTORY: Final = timedelta(days=400)
@@ -116,7 +116,9 @@ def _record(change: CatalogChange, carers: Sequence[Carer], *, at: datetime) -> 
         _make_event(change, properties, keys=keys, contact_id=pk, index=index, at=at)
         for index, (pk, keys) in enumerate(sorted(names.items()))
     ]
-    return record_events(items, received_at=at, source=SOURCE).accepted if items else 0
+    return (
+        record_events(items, received_at=at, source=BY_CATALOG).accepted if items else 0
+    )
 
 
 def _make_event(

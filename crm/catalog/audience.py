@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from django.db import connection
 
-from crm.events.commerce import PRODUCT_KEYS
+from crm.lines import PRODUCT_KEYS
 from crm.models import Catalog, CatalogItem
 
 SHOP: Final = (

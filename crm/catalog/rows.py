@@ -20,6 +20,7 @@ from crm.catalog.fields import (
     read_whole,
     refuse,
 )
+from crm.events.amounts import read_currency
 
 MAX_CODE: Final = 100
 
@@ -38,6 +39,13 @@ def _read_price(value: Any) -> Any:
     return price
 
 
+def _read_currency(value: Any) -> str:
+    code = read_currency(read_text(value, 3))
+    if not code:
+        refuse("invalid_currency", "A currency is three letters, such as EUR.")
+    return code
+
+
 # Column → its reader, and what stands where a row says nothing.
 COLUMNS: Final[Mapping[str, tuple[Callable[[Any], Any], Any]]] = {
     "name": (lambda value: read_text(value, 300), ""),
@@ -45,7 +53,7 @@ COLUMNS: Final[Mapping[str, tuple[Callable[[Any], Any], Any]]] = {
     "image_url": (read_url, ""),
     "price": (_read_price, None),
     "was_price": (_read_price, None),
-    "currency": (lambda value: read_text(value, 3).upper(), ""),
+    "currency": (_read_currency, ""),
     "category": (lambda value: read_text(value, 200), ""),
     "stock": (read_whole, None),
     "published_at": (read_moment, None),

@@ -11,6 +11,21 @@ from psycopg.conninfo import make_conninfo
 SCHEME = "pgmq://"
 # Serialises two starts that lay the schema at the same time.
 LOCK_KEY = 0x70676D71
+# Of a Redis. By default its client waits for ever on a connection that a network or a
+# fail-over swallowed: no bell would ring again until the process is started anew.
+REDIS_OPTIONS = {
+    "socket_timeout": 5,
+    "socket_connect_timeout": 5,
+    # A worker that waits for work asks so often whether anybody is still there.
+    "health_check_interval": 5,
+}
+
+
+def choose_broker_options(url: str, databases: dict[str, Any]) -> dict[str, Any]:
+    """Kombu's transport options of the broker at `url`, as Django's settings say."""
+    if url == SCHEME:
+        return build_broker_options(databases["default"])
+    return REDIS_OPTIONS if url.startswith(("redis://", "rediss://")) else {}
 
 
 def build_broker_options(database: dict[str, Any]) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from datetime import datetime
 from django.db import connection
 
 from crm.events.schema import Item
+from crm.events.sources import OURS
 from crm.events.statements import open_cursor
 
-# First and last moment of a contact in a batch; no last one where no call is an event.
+# First and last moment of a contact in a batch; no last one where they did nothing.
 Moments = Mapping[int, tuple[datetime, datetime | None]]
 
 # known_since: the earliest event, even a back-dated one, makes the profile older.
@@ -34,18 +35,22 @@ SELECT id, external_id, usable FROM locked
 # From the timeline index; events that outlived their keeping say nothing any more.
 RECOUNT = """
 UPDATE crm_contact SET last_active_at = coalesce(
-    (SELECT max(occurred_at) FROM crm_event WHERE contact_id = %(id)s), %(otherwise)s)
+    (SELECT max(occurred_at) FROM crm_event
+     WHERE contact_id = %(id)s AND source <> ALL(%(ours)s)), %(otherwise)s)
 WHERE id = %(id)s
 """
 
 
-def measure_moments(items: Sequence[Item], contact_of: Mapping[int, int]) -> Moments:
-    """Age of the profile from every call, last activity from events only."""
+def measure_moments(
+    items: Sequence[Item], contact_of: Mapping[int, int], *, source: str
+) -> Moments:
+    """Age of the profile from every call, last activity from what people did."""
+    did = source not in OURS
     moments: dict[int, tuple[datetime, datetime | None]] = {}
     for item in items:
         contact, at = contact_of[item.index], item.occurred_at
         first, last = moments.get(contact, (at, None))
-        if item.name:
+        if item.name and did:
             last = max(at, last) if last else at
         moments[contact] = (min(at, first), last)
     return moments
@@ -75,6 +80,8 @@ def lock_contacts(
 
 
 def recount_activity(contact_id: int, *, otherwise: datetime | None) -> None:
-    """Date the last activity by the events that are the contact's now."""
+    """Date the last activity by what the contact did, of the events that are theirs."""
     with connection.cursor() as cursor:
-        cursor.execute(RECOUNT, {"id": contact_id, "otherwise": otherwise})
+        cursor.execute(
+            RECOUNT, {"id": contact_id, "otherwise": otherwise, "ours": list(OURS)}
+        )

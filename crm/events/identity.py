@@ -101,7 +101,7 @@ class IdentityPlan:
 
 
 def attach_contacts(
-    items: Sequence[Item], owners: Owners, *, received_at: datetime
+    items: Sequence[Item], owners: Owners, *, received_at: datetime, source: str
 ) -> Attached:
     """Make, link and merge the contacts of these items, lock and date them.
 
@@ -109,7 +109,7 @@ def attach_contacts(
     on IdentityRaceLost.
     """
     plan = plan_identities(items, owners)
-    moments = measure_moments(items, plan.contact_of)
+    moments = measure_moments(items, plan.contact_of, source=source)
     make_contacts(plan, moments, received_at=received_at)
     involved = {*plan.contact_of.values(), *plan.named}
     for pair in plan.merges:

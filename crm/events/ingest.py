@@ -26,6 +26,7 @@ from crm.events.retrying import retry_transaction
 from crm.events.schema import Item
 from crm.events.standing import read_fixes
 from crm.events.statements import open_cursor
+from crm.events.tombstones import leave_out_erased, list_suppressed
 from crm.events.traits import TraitWord, apply_traits
 from crm.events.vocabulary import remember_names
 from crm.models.ids import make_uuid7s
@@ -80,6 +81,8 @@ class IngestResult:
     accepted: int
     duplicates: int
     rejected: Sequence[Rejection] = ()
+    # Indexes of calls that would bring somebody back who was erased.
+    suppressed: Sequence[int] = ()
 
 
 class EventRow(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -108,7 +111,8 @@ def record_events(
     0. our names for what shops call otherwise, and the fixes of data that stand;
        what they block is in the result, with its index
     1. claim the message ids: a repeat, now or within 7 days, has no effect
-    2. find, make, link and merge contacts, and lock them in id order
+    2. leave out people who were erased; find, make, link and merge contacts, and
+       lock them in id order
     3. append the events and one pending row per call, in one statement
     4. profile: traits, age, last activity, devices, vocabulary
     5. what must take effect at once (`crm.ports.effects`)
@@ -128,11 +132,16 @@ def record_events(
 def take_in(
     items: Sequence[Item], *, received_at: datetime, source: str
 ) -> IngestResult:
-    fresh, owners = open_batch(items)
-    result = IngestResult(accepted=len(fresh), duplicates=len(items) - len(fresh))
+    new, owners = open_batch(items)
+    fresh = leave_out_erased(new, owners)
+    result = IngestResult(
+        accepted=len(fresh),
+        duplicates=len(items) - len(new),
+        suppressed=list_suppressed(new, fresh),
+    )
     if not fresh:
         return result
-    attached = attach_contacts(fresh, owners, received_at=received_at)
+    attached = attach_contacts(fresh, owners, received_at=received_at, source=source)
     contact_of = attached.contact_of
     append_events(fresh, attached, received_at=received_at, source=source)
     apply_traits(list(list_words(fresh, contact_of)))

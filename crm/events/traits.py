@@ -23,6 +23,13 @@ from django.db import connection
 
 from crm.models import Contact, Identifier
 
+# What nearly every address looks like: a part of what Django takes, found in a tenth of
+# the time. Any other is left to Django.
+PLAIN_EMAIL = re.compile(
+    r"[a-z0-9_+-]{1,64}(\.[a-z0-9_+-]{1,64}){0,3}"
+    r"@([a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?\.){1,3}[a-z]{2,24}",
+    re.ASCII | re.IGNORECASE,
+)
 LOCALE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 # Trait → column; the later spelling wins where both are said at once.
 COLUMNS = {
@@ -106,8 +113,10 @@ def clean_column(column: str, value: Any) -> str | None:
 
 
 # An import asks for the same text twice: when it judges a row and when it writes it.
-@functools.lru_cache(maxsize=8_192)
+@functools.lru_cache(maxsize=1_024)
 def clean_email(text: str) -> str | None:
+    if len(text) <= 254 and PLAIN_EMAIL.fullmatch(text):
+        return text
     try:
         validate_email(text)
     except ValidationError:
@@ -115,7 +124,7 @@ def clean_email(text: str) -> str | None:
     return text if len(text) <= 254 else None
 
 
-@functools.lru_cache(maxsize=8_192)
+@functools.lru_cache(maxsize=32_768)
 def clean_phone(text: str) -> str | None:
     """E.164; a number without its country code is nobody's number."""
     try:

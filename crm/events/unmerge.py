@@ -40,7 +40,8 @@ def undo_merge(merge: Merge, *, actor: Any, at: datetime, reason: str = "") -> C
         holder.undo_merge(
             source_id=source.pk,
             target_id=target.pk,
-            journal=journals[type(holder).__name__],
+            # A holder that came after the merge moved nothing.
+            journal=journals.get(type(holder).__name__, {}),
         )
     own = journals[MergeJournal.PROFILE]
     give_back_profile(source, target, own)

@@ -7,6 +7,7 @@ from crm.models.api_key import ApiKey
 from crm.models.audit import AuditEntry
 from crm.models.brand import Brand
 from crm.models.catalog import Catalog, CatalogChange, CatalogItem
+from crm.models.computed import ComputedClock, ComputedTrait
 from crm.models.contact import Contact, Identifier
 from crm.models.data_fix import DataFix
 from crm.models.device import Device
@@ -18,6 +19,7 @@ from crm.models.import_job import ImportJob, ImportPart, ImportProblem, ImportTo
 from crm.models.merge import Merge, MergeJournal
 from crm.models.planned_event import PlannedEvent
 from crm.models.product import Product
+from crm.models.purchase import Order, OrderEntry
 from crm.models.quality import (
     CountedDay,
     DuplicateSuspect,
@@ -26,6 +28,8 @@ from crm.models.quality import (
     RejectedItem,
 )
 from crm.models.rate import RateBucket
+from crm.models.subscription import Subscription, SubscriptionEntry
+from crm.models.tombstone import Tombstone
 
 __all__ = [
     "ApiKey",
@@ -34,6 +38,8 @@ __all__ = [
     "Catalog",
     "CatalogChange",
     "CatalogItem",
+    "ComputedClock",
+    "ComputedTrait",
     "Contact",
     "CountedDay",
     "DataFix",
@@ -53,10 +59,15 @@ __all__ = [
     "Merge",
     "MergeJournal",
     "MessageKey",
+    "Order",
+    "OrderEntry",
     "PendingEvent",
     "PlannedEvent",
     "Product",
     "PropertyKind",
-    "RejectedItem",
     "RateBucket",
+    "Subscription",
+    "SubscriptionEntry",
+    "RejectedItem",
+    "Tombstone",
 ]

@@ -89,6 +89,8 @@ class Contact(models.Model):
 
     `traits` is what was said about them, `traits_at` when (seconds since the
     epoch, per key): the newest word wins, whatever the order of arrival.
+    `computed` is what follows from their events (`ComputedTrait`), by key; nobody
+    says it, and where both hold a key, readers take this one.
     `email` and `phone` are where to write to; what they are found by is in
     `Identifier`.
     """
@@ -99,6 +101,12 @@ class Contact(models.Model):
     phone = models.CharField(max_length=32, blank=True)
     traits = models.JSONField(default=dict, blank=True)
     traits_at = models.JSONField(default=dict, blank=True, editable=False)
+    computed = models.JSONField(
+        default=dict,
+        db_default=models.Value({}, models.JSONField()),
+        blank=True,
+        editable=False,
+    )
     # BCP 47; '' where unknown.
     locale = models.CharField(max_length=35, blank=True)
     # IANA name; '' where unknown, then the ladder device → brand → settings.
@@ -129,6 +137,12 @@ class Contact(models.Model):
             GinIndex(
                 fields=["traits"], name="contact_traits", opclasses=["jsonb_path_ops"]
             ),
+            # segments: computed @> {"tier": "gold"}
+            GinIndex(
+                fields=["computed"],
+                name="contact_computed",
+                opclasses=["jsonb_path_ops"],
+            ),
             # API look-up without case, admin search by prefix
             models.Index(
                 OpClass(Lower("email"), name="varchar_pattern_ops"),
@@ -157,6 +171,11 @@ class Contact(models.Model):
 
     def __str__(self) -> str:
         return self.display_name
+
+    @property
+    def known_traits(self) -> dict[str, Any]:
+        """What was said and what was computed, which wins."""
+        return {**self.traits, **self.computed}
 
     @property
     def display_name(self) -> str:

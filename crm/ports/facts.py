@@ -117,7 +117,7 @@ class Input:
     """One field of an editor; `path` is where its value stands in the node.
 
     Controls: text, value (typed as JSON where it reads so), number, choice,
-    choices, check, filters.
+    choices, check, filters, step and steps (names of events, or their JSON).
     """
 
     path: str
@@ -148,6 +148,17 @@ class FactSource(Protocol):
 
 
 _sources: dict[str, FactSource] = {}
+# Set once, by whoever may ask the database.
+_zones: list[Callable[[], Sequence[str]]] = []
+
+
+def register_zones(list_zones: Callable[[], Sequence[str]]) -> None:
+    _zones[:] = [list_zones]
+
+
+def list_known_zones() -> Sequence[str]:
+    """Time zones that SQL may name: the database knows each of them."""
+    return _zones[0]() if _zones else ("UTC",)
 
 
 def register_facts(source: FactSource) -> None:
@@ -162,3 +173,17 @@ def list_terms() -> list[Term]:
     """Every kind of condition, in order of registration."""
     sources = {id(source): source for source in _sources.values()}
     return [term for source in sources.values() for term in source.terms()]
+
+
+# What a sentence may name, by kind: from the name that people say to the key.
+_names: dict[str, Callable[[], Mapping[str, str]]] = {}
+
+
+def register_names(kind: str, read: Callable[[], Mapping[str, str]]) -> None:
+    """Let sentences name rows of another app, such as topics."""
+    _names[kind] = read
+
+
+def read_names(kind: str) -> Mapping[str, str]:
+    read = _names.get(kind)
+    return read() if read else {}

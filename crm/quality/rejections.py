@@ -30,6 +30,7 @@ LOCK_WAIT = "200ms"
 MAX_NOTED = 200
 MAX_ROWS = 500
 OTHERS = "…"
+SUPPRESSED = "Calls that would bring back a person who was erased."
 WRITE_REJECTED = """
 INSERT INTO crm_rejecteditem AS k (
     seen_on, source, code, path, message, sample, count, first_at, last_at)
@@ -76,6 +77,12 @@ def note_rejections(
         _note(rejection, source, body)
     if time.monotonic() - _written_at >= GAP_S:
         write_noted(at)
+
+
+def note_suppressed(count: int, *, source: str, at: datetime) -> None:
+    """Count calls of erased people, and nothing else of them."""
+    lost = [Rejection(0, "", "suppressed", SUPPRESSED)] * count
+    note_rejections(lost, source=source, at=at)
 
 
 def _note(rejection: Rejection, source: str, body: bytes) -> None:

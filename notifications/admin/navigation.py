@@ -16,6 +16,7 @@ SECTIONS = (
         (
             ("Campaigns", "campaign", "notifications_campaign"),
             ("Segments", "groups", "segments_segment"),
+            ("Lifecycle", "cycle", "segments_lifecycle"),
             ("Templates", "draft", "notifications_template"),
             ("Messages", "notifications", "notifications_delivery"),
         ),
@@ -25,10 +26,14 @@ SECTIONS = (
         (
             ("Contacts", "person", "crm_contact"),
             ("Events", "bolt", "crm_event"),
+            ("Orders", "receipt_long", "crm_order"),
+            ("Subscriptions", "autorenew", "crm_subscription"),
             ("Devices", "smartphone", "crm_device"),
             ("Imports", "upload_file", "crm_importjob"),
             ("Exports", "download", "crm_exportlink"),
             ("Merges", "merge", "crm_merge"),
+            ("Computed traits", "function", "crm_computedtrait"),
+            ("Erased people", "person_off", "crm_tombstone"),
             ("Data quality", "fact_check", "crm_eventday"),
             ("Tracking plan", "checklist", "crm_plannedevent"),
             ("Data fixes", "build", "crm_datafix"),

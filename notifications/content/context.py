@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from crm.events.commerce import LINE_KEYS, read_product_code
+from crm.events.commerce import read_product_code
+from crm.lines import LINE_KEYS
 from notifications.content.errors import RenderError
 
 # An item by catalog and code, or None; asked for at most MAX_LOOKUPS items a message.

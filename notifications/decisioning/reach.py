@@ -11,6 +11,7 @@ from django.db import connection
 
 from crm.models.device import TOKEN_LIFE_DAYS, Device
 from notifications.models import CampaignVersion
+from notifications.models.channel import Channel
 from notifications.reasons import name_reason
 from preferences.permission import permissions_for
 
@@ -19,16 +20,28 @@ SAMPLE = 1_000
 # Counting stops here: past it the page says "more than".
 MAX_COUNTED = 100_000
 
-COUNT = """
-WITH people AS (SELECT contact_id FROM ({people}) p LIMIT %s), state AS (
-    SELECT p.contact_id, max(CASE
+# Of each person's addresses, the best: 0 there is none, 1 dead, 2 denied, 3 good.
+BY_DEVICE = """max(CASE
         WHEN d.id IS NULL THEN 0
         WHEN d.state <> 'active' OR d.last_seen_at <= %s THEN 1
-        WHEN NOT d.permission = ANY(%s) THEN 2 ELSE 3 END) AS best
+        WHEN NOT d.permission = ANY(%s) THEN 2 ELSE 3 END)"""
+BY_EMAIL = "max(CASE WHEN c.email = '' THEN 0 ELSE 3 END)"
+BY_PHONE = "max(CASE WHEN c.phone = '' THEN 0 ELSE 3 END)"
+DEVICES = "LEFT JOIN crm_device d ON d.contact_id = p.contact_id"
+# Channel → the best address, and the join it needs; push where none is said.
+ADDRESSES = {
+    Channel.EMAIL: (BY_EMAIL, ""),
+    Channel.SMS: (BY_PHONE, ""),
+    Channel.WHATSAPP: (BY_PHONE, ""),
+}
+
+COUNT = """
+WITH people AS (SELECT contact_id FROM ({people}) p LIMIT %s), state AS (
+    SELECT p.contact_id, {best} AS best
     FROM people p
     JOIN crm_contact c ON c.id = p.contact_id
         AND c.canonical_id IS NULL AND c.erased_at IS NULL
-    LEFT JOIN crm_device d ON d.contact_id = p.contact_id
+    {join}
     GROUP BY p.contact_id)
 SELECT count(*), count(*) FILTER (WHERE best = 3),
     count(*) FILTER (WHERE best = 0), count(*) FILTER (WHERE best = 1),
@@ -63,16 +76,14 @@ def measure_reach(
     version: CampaignVersion, *, people: str, params: list[Any], at: datetime
 ) -> Reach:
     """`people` is SQL with a column contact_id; at most five queries."""
+    best, join = ADDRESSES.get(Channel(version.channel), (BY_DEVICE, DEVICES))
+    devices = [at - timedelta(days=TOKEN_LIFE_DAYS), list(Device.SHOWING)]
     with connection.cursor() as cursor:
         cursor.execute(
-            COUNT.replace("{people}", people),
-            [
-                *params,
-                MAX_COUNTED,
-                at - timedelta(days=TOKEN_LIFE_DAYS),
-                list(Device.SHOWING),
-                SAMPLE,
-            ],
+            COUNT.replace("{best}", best)
+            .replace("{join}", join)
+            .replace("{people}", people),
+            [*params, MAX_COUNTED, *(devices if join else ()), SAMPLE],
         )
         audience, addressed, none, dead, denied, sample = cursor.fetchone()
     refused = _ask_consent(version, sample or [], at=at)

@@ -259,7 +259,7 @@ def describe_customer(contact: Contact) -> dict[str, Any]:
         "phone": contact.phone,
         "locale": contact.locale,
         "timezone": contact.time_zone,
-        "traits": contact.traits,
+        "traits": contact.known_traits,
     }
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from crm.clock import read_clock
 from crm.events.schema import Item
+from crm.quality.counting import count_due_days
 from notifications import pipeline
 from notifications.campaigns.compose import (
     Definition,
@@ -20,6 +21,7 @@ from notifications.campaigns.compose import (
     save_template,
 )
 from notifications.campaigns.launch import launch_campaign
+from notifications.demo.computed import define_traits
 from notifications.demo.dataset import Dataset, Person, build_dataset
 from notifications.demo.load import (
     describe_place,
@@ -30,6 +32,7 @@ from notifications.demo.load import (
     record_items,
     split_chunks,
 )
+from notifications.demo.purchases import load_purchases
 from notifications.demo.sample import PRODUCTS, draw, make_rows
 from preferences.centers import ensure_default_center
 from segments.editing import save_segment
@@ -84,11 +87,13 @@ SEGMENTS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ),
     (
         "Big spenders",
-        "Spent more than £400 in all.",
+        "Spent more than £400 in all, net of refunds.",
         {
-            "type": "event",
-            "name": "Order Completed",
-            "sum": {"property": "value", "op": "more_than", "n": 400},
+            "type": "orders",
+            "measure": "net",
+            "op": "more_than",
+            "n": 400,
+            "currency": "GBP",
         },
     ),
     (
@@ -121,6 +126,7 @@ def load_shop() -> int:
     load_people(dataset, progress=ignore, describe=describe_person)
     load_orders(dataset, progress=ignore)
     load_browsing(dataset, now=now)
+    load_purchases(dataset, now=now)
     for name, text, root in SEGMENTS:
         segment = save_segment(
             name=name,
@@ -130,6 +136,9 @@ def load_shop() -> int:
         )
         refresh_segment(segment, at=now)
     pipeline.process_pending(budget_s=60)
+    # The data quality page has something to show at once.
+    count_due_days(now=now, budget_s=5)
+    define_traits(at=now)
     write_campaigns()
     return len(dataset.people)
 

@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from crm.facts.events import read_filter
+from crm.facts.happenings import read_filter
 from crm.ports.facts import RuleError
 from notifications.models.channel import Channel, Origin, PurposeClass, Relevance
 
@@ -161,14 +161,15 @@ class Campaign(models.Model):
 
     pause.alters_data = True  # type: ignore[attr-defined]
 
-    def resume(self) -> None:
+    def resume(self, *, next_run_at: datetime | None) -> None:
         """Back to what it was: scheduled where a first run is still ahead."""
-        started = self.deliveries.exists() or self.next_run_at is None
+        started = self.deliveries.exists() or next_run_at is None
         self._move(
             self.State.RUNNING if started else self.State.SCHEDULED,
             (self.State.PAUSED,),
             paused_at=None,
             paused_reason="",
+            next_run_at=next_run_at,
         )
 
     resume.alters_data = True  # type: ignore[attr-defined]

@@ -24,7 +24,6 @@ FILE_LINES = 400
 # Functions that were longer than 30 lines when the limit came, by their length.
 # The list may only get shorter: cut one, then take it out.
 LONG_FUNCTIONS: dict[str, int] = {
-    "crm/facts/events.py:terms": 46,
     "crm/management/commands/up.py:list_children": 34,
     "notifications/campaigns/compose.py:save_template": 45,
     "notifications/campaigns/triggers.py:_plan_one": 32,

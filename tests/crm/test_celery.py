@@ -16,7 +16,11 @@ from django.conf import settings
 from django.db import connection
 
 from crm.celery import app
-from crm.embedded.broker import build_broker_options, lay_queue_schema
+from crm.embedded.broker import (
+    build_broker_options,
+    choose_broker_options,
+    lay_queue_schema,
+)
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 DEADLINE_S = 60.0
@@ -160,6 +164,18 @@ def test_a_queue_on_the_main_database_never_asks_for_an_extension() -> None:
     assert options["conn_string"] == "host='/run/a b' user=u dbname=n"
     assert options["init_extension"] is False
     assert options["use_notify"] is True
+
+
+@pytest.mark.parametrize("url", ["redis://127.0.0.1/0", "rediss://10.0.0.1:6380/1"])
+def test_a_redis_that_falls_silent_is_given_up(url: str) -> None:
+    options = choose_broker_options(url, {})
+    assert set(options) == {
+        "socket_timeout",
+        "socket_connect_timeout",
+        "health_check_interval",
+    }
+    # Work goes on within 30 s of its return.
+    assert max(options.values()) <= 10
 
 
 def test_workers_take_one_message_at_a_time_and_keep_no_result() -> None:

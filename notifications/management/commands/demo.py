@@ -22,6 +22,7 @@ from psycopg import sql
 from crm.bell import ring
 from crm.embedded.free_port import find_free_port
 from crm.embedded.postgres import attach_configured
+from notifications.analytics.figures import CampaignReport
 from notifications.campaigns.launch import launch_campaign
 from notifications.campaigns.runs import start_due_runs
 from notifications.demo.console import Console
@@ -183,10 +184,18 @@ def tell_story(loaded: Loaded, world: World, *, console: Console) -> dict[str, A
         "opened": report.opened,
         "clicked": report.clicked,
         "converted": report.converted,
-        "earned": {money.currency: float(money.total) for money in report.revenue},
+        **describe_money(report),
         "campaigns": [campaign.name for campaign in both],
         "sandbox": True,
         "ok": size == by_hand and planned == report.sent + sum(ends.values()),
+    }
+
+
+def describe_money(report: CampaignReport) -> dict[str, Any]:
+    """What came in net of refunds, and what went back, by currency."""
+    return {
+        "earned": {money.currency: float(money.total) for money in report.revenue},
+        "refunded": {money.currency: float(money.refunded) for money in report.revenue},
     }
 
 

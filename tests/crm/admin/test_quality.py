@@ -1,4 +1,4 @@
-"""The data quality page: six parts, and the deeds on them."""
+"""The data quality page: seven parts, and the deeds on them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from crm.models import (
 )
 from crm.quality.duplicates import find_duplicates
 from crm.tasks import count_events
-from tests.factories import make_contact, make_event
+from tests.factories import make_contact, make_event, make_purchase
 from tests.staff import log_in, make_staff
 
 pytestmark = pytest.mark.django_db
@@ -32,6 +32,7 @@ PARTS = tuple(quality.PARTS)
 def shop() -> None:
     """Something to tell in every part."""
     now = timezone.now()
+    make_purchase(make_contact("buyer"), "1", placed=100, refunded=130)
     for back in range(30):
         day = (now - timedelta(days=back)).date()
         count = 5 if back == 1 else 100
@@ -75,6 +76,7 @@ def shop() -> None:
         ("people", "same e-mail"),
         ("clocks", "100.0 %"),
         ("rejected", "1,234"),
+        ("orders", "30.00 EUR more was refunded"),
     ],
 )
 def test_each_part_tells_its_findings(
@@ -85,6 +87,17 @@ def test_each_part_tells_its_findings(
 
     assert said in page
     assert "<script>" not in page.partition("Rejected, last seven days")[2][:2_000]
+
+
+def test_days_that_are_not_counted_are_not_called_good(admin_client: Client) -> None:
+    shown = admin_client.get(f"{PAGE}?part=volume").content.decode()
+
+    assert "Nothing is judged before the days are counted" in shown
+    assert "as often as" not in shown
+
+    count_events()
+
+    assert "as often as" in admin_client.get(f"{PAGE}?part=volume").content.decode()
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -216,3 +216,13 @@ def test_history_ends_after_400_days(shoes: Catalog, now: datetime) -> None:
     change(shoes, price="149.00")
     assert forget_changes(now=now + timedelta(days=399)) == 0
     assert forget_changes(now=now + timedelta(days=401)) == 1
+
+
+def test_an_event_of_ours_is_no_activity(shoes: Catalog) -> None:
+    viewer = see("viewed", 2)
+    seen_at = Event.objects.get().occurred_at
+    Contact.objects.filter(pk=viewer.pk).update(last_active_at=seen_at)
+    change(shoes, price="120.00")
+    assert tell() == 1
+    viewer.refresh_from_db()
+    assert viewer.last_active_at == seen_at

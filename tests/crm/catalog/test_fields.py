@@ -135,6 +135,8 @@ def test_typed_fields_may_stand_beside_the_columns_as_in_a_file() -> None:
         ({"code": "a", "name": "A", "stock": 1.5}, "stock", "not_a_whole_number"),
         ({"code": "a", "name": "A", "stock": 2**31}, "stock", "not_a_whole_number"),
         ({"code": "a", "name": "A", "currency": "EURO"}, "currency", "too_long"),
+        ({"code": "a", "name": "A", "currency": "E1"}, "currency", "invalid_currency"),
+        ({"code": "a", "name": "A", "currency": "€"}, "currency", "invalid_currency"),
         ({"code": "a", "name": "A", "size": 1}, "size", "unknown_field"),
         ({"code": "a", "name": "A", "attributes": [1]}, "attributes", "invalid_type"),
         (

@@ -299,7 +299,7 @@ def test_the_vocabulary_is_written_once_and_grows_by_properties(
 def test_a_batch_takes_the_same_number_of_queries_whatever_its_size(
     django_assert_max_num_queries: Any,
 ) -> None:
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(8):
         record(*(say(user_id=f"u{n}", message_id=f"m{n}") for n in range(200)))
     assert Contact.objects.count() == Event.objects.count() == 200
 

@@ -11,6 +11,7 @@ import pytest
 from django.utils import timezone
 
 from crm.events.merge import MergeRefused, merge_contacts
+from crm.events.sources import OURS
 from crm.events.unmerge import forget_journals, undo_merge
 from crm.models import (
     AuditEntry,
@@ -373,3 +374,17 @@ def test_events_beside_an_undo_go_where_their_identifier_leads() -> None:
     for name in ("old", "new"):
         assert Event.objects.for_contact(find_person(name)).count() == 21
     assert Contact.objects.canonical().count() == 2
+
+
+@pytest.mark.parametrize("source", OURS)
+def test_events_of_ours_are_no_activity_after_an_undo(source: str) -> None:
+    record(say(user_id="old", at=-3), say(user_id="new", at=-2))
+    old, new = find_person("old"), find_person("new")
+    row = merge(old, new)
+    for person in (old, new):
+        make_event(person, "Price Dropped", occurred_at=NOON, source=source)
+    undo(row)
+    old.refresh_from_db()
+    new.refresh_from_db()
+    assert old.last_active_at == NOON - 3 * HOUR
+    assert new.last_active_at == NOON - 2 * HOUR

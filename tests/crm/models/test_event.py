@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from crm.models import Event
 from tests.factories import NOON, make_contact, make_event
@@ -47,3 +47,13 @@ def test_a_merge_moves_an_event_to_another_contact() -> None:
     Event.objects.filter(pk=event.pk).update(contact=other)
 
     assert Event.objects.get(pk=event.pk).contact_id == other.pk
+
+
+def test_messages_and_contacts_write_no_index_that_nobody_reads() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT indexname FROM pg_indexes WHERE indexname LIKE %s "
+            "AND tablename IN ('crm_messagekey', 'crm_contact')",
+            [r"%\_like"],
+        )
+        assert cursor.fetchall() == []
