@@ -84,7 +84,9 @@ def list_pages(world: World) -> list[str]:
     contact = f"/admin/crm/contact/{world.contact.pk}/merge/"
     other = make_contact("double 2", traits={"name": LONG})
     pages += [contact, f"{contact}?q=double&other={other.pk}"]
-    people = f"/admin/segments/segment/{world.segment.pk}/people/"
+    segment = f"/admin/segments/segment/{world.segment.pk}"
+    pages += [f"{segment}/{part}/" for part in ("overview", "versions")]
+    people = f"{segment}/people/"
     pages += [people, f"{people}?contact={world.contact.uuid}", f"{people}?contact=x"]
     return pages
 

@@ -55,6 +55,7 @@ from tests.factories import (
     make_device,
     make_event,
     make_product,
+    make_purchase,
     make_sender,
 )
 
@@ -103,6 +104,7 @@ def make_known(text: str) -> Contact:
         f"id {text}", traits=traits, traits_at=dict.fromkeys(traits, 1.0)
     )
     make_device(contact, name=text[:100], app_version=text[:20])
+    make_purchase(contact, text[:255], placed=10, refunded=20)
     make_event(
         contact,
         text[:200],
