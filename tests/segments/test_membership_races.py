@@ -85,8 +85,8 @@ def test_a_touch_waits_for_a_refresh_that_has_looked_already(
     contact = make_contact(known_since=AT - timedelta(days=90))
     Membership.objects.create(segment=segment, contact=contact)
     with transaction.atomic():
-        # The refresh has written its diff and stops at the segment's own row.
-        Segment.objects.select_for_update().get(pk=segment.pk)
+        # The refresh has looked, and stops at the row that it means to delete.
+        Membership.objects.select_for_update().get(contact=contact)
         refresh = start(lambda: membership.refresh_segment(segment, at=AT))
         wait_for_queue(OUR_ROWS)
 
