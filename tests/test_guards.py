@@ -22,7 +22,7 @@ from crm.embedded.postgres import attach_configured
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "architecture.md"
 COPIED = ("crm", "preferences", "segments", "notifications", "templates", "static")
-FILES = ("manage.py", "pyproject.toml")
+FILES = ("manage.py", "pyproject.toml", "requirements-test.lock")
 
 # Goes to the end of the copy's conftest: takes a guard of the database away once
 # the tables are there.
