@@ -11,6 +11,7 @@ from pytest_django import DjangoDbBlocker
 
 from crm.embedded.postgres import attach_configured
 from crm.events.standing import forget_fixes
+from crm.quality.rejections import forget_noted
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 
@@ -49,9 +50,10 @@ def _commits(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture(autouse=True)
-def no_fixes_known() -> None:
-    """What a test before this one wrote is rolled back: nobody may believe it."""
+def nothing_remembered() -> None:
+    """What a test before this one wrote is rolled back: no process may believe it."""
     forget_fixes()
+    forget_noted()
 
 
 @pytest.fixture(scope="session")

@@ -143,6 +143,7 @@ def page(chromium_path: str, live_server: Any) -> Iterator[Page]:
         browser.close()
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 @pytest.mark.django_db(transaction=True)
 def test_no_page_breaks_its_own_policy(page: Page, world: World) -> None:

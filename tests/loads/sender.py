@@ -21,6 +21,8 @@ from typing import Any
 CONNECTIONS = 32
 TIMEOUT_S = 30.0
 RETRY_S = 0.2
+# A call that is not taken in for so long ends as it last was: the site is gone.
+GIVE_UP_S = 90.0
 FAULTS = (OSError, http.client.HTTPException)
 # A call that got no answer: the connection was cut or refused.
 CUT = 0
@@ -85,10 +87,10 @@ class Load:
             while True:
                 status, said = client.post(path, body)
                 tries.append(status)
-                if status == 200 or not self.retrying:
+                took_s = time.monotonic() - self._begun_at - due_s
+                if status == 200 or not self.retrying or took_s > GIVE_UP_S:
                     break
                 time.sleep(RETRY_S)
-            took_s = time.monotonic() - self._begun_at - due_s
             answer = Answer(due_s, took_s, status, said, tuple(tries))
             with self._lock:
                 self.answers.append(answer)

@@ -57,9 +57,11 @@ class Site:
         return [self.leader, self.worker]
 
     def list_web(self) -> list[int]:
-        """The processes that answer: the leader's children."""
+        """The processes that answer: the leader's children; none while it is gone."""
         path = Path(f"/proc/{self.leader}/task/{self.leader}/children")
-        return [int(pid) for pid in path.read_text().split()]
+        with suppress(FileNotFoundError, ProcessLookupError):
+            return [int(pid) for pid in path.read_text().split()]
+        return []
 
 
 def wait_for_health(port: int) -> None:

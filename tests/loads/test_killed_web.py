@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -38,6 +38,9 @@ def killing(site: Site, answers: Sequence[Answer]) -> Iterator[list[int]]:
             while len(answers) < number * KILL_EACH:
                 if done.wait(0.02):
                     return
+                # It gives up after crashes in a row; `up` and containers start it anew.
+                if not site.world.is_alive("web"):
+                    site.start_web()
             killed.append(kill_one(site, number))
 
     thread = threading.Thread(target=kill)
@@ -55,9 +58,10 @@ def kill_one(site: Site, number: int) -> int:
         site.world.kill("web")
         site.start_web()
         return victim
-    processes = site.list_web()
+    processes = site.list_web() or [site.leader]
     victim = processes[number % len(processes)]
-    os.kill(victim, signal.SIGKILL)
+    with suppress(ProcessLookupError):
+        os.kill(victim, signal.SIGKILL)
     return victim
 
 
