@@ -91,6 +91,7 @@ def read_fernet_keys(name: str, default: str) -> list[str]:
     return keys
 
 
+ENGINE: Final = "crm.database"
 # Django turns preparing off. With any number `crm.events.statements` may prepare what
 # it executes; Django's own cursors never do.
 PREPARING: Final = {"prepare_threshold": 5}
@@ -99,7 +100,7 @@ PREPARING: Final = {"prepare_threshold": 5}
 def read_database(url: str, cluster: Cluster | None) -> dict[str, Any]:
     if cluster is not None:
         return {
-            "ENGINE": "django.db.backends.postgresql",
+            "ENGINE": ENGINE,
             "HOST": str(cluster.socket_dir),
             "PORT": "5432",
             "NAME": DATABASE,
@@ -115,6 +116,7 @@ def read_database(url: str, cluster: Cluster | None) -> dict[str, Any]:
         found: dict[str, Any] = dict(environ.Env.db_url_config(url))
     except ValueError as error:
         raise ImproperlyConfigured(f"DATABASE_URL: {error}") from error
+    found["ENGINE"] = ENGINE
     found["OPTIONS"] = {**found.get("OPTIONS", {}), **PREPARING}
     return found
 

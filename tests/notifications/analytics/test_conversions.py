@@ -144,14 +144,20 @@ def test_late_report_does_not_count_an_event_twice_in_one_campaign() -> None:
     assert match_delivery(older.pk) is False
 
 
-def test_batch_is_matched_in_one_query(django_assert_num_queries: object) -> None:
+def test_a_batch_costs_two_queries_and_one_where_no_goal_is_reached(
+    django_assert_num_queries: object,
+) -> None:
     campaign = make_campaign(**GOAL)
     deliveries = [make_delivery(campaign) for _ in range(5)]
     events: list[Event] = [
         make_event(row.contact, occurred_at=NOON + SECOND) for row in deliveries
     ]
 
+    other = make_event(deliveries[0].contact, "Nobody's goal", occurred_at=NOON)
+
+    with django_assert_num_queries(2):  # type: ignore[operator]
+        assert match_conversions([*events, other]) == 5
     with django_assert_num_queries(1):  # type: ignore[operator]
-        assert match_conversions(events) == 5
+        assert match_conversions([other]) == 0
     with django_assert_num_queries(0):  # type: ignore[operator]
         assert match_conversions([]) == 0

@@ -1,0 +1,1 @@
+"""Our engine: Django's for PostgreSQL, with less of what costs."""
