@@ -58,21 +58,25 @@ def register_own() -> None:
     """What crm itself answers of the ports `facts`, `sheets` and `timeline`."""
     from crm.clock import list_database_zones
     from crm.computed.telling import ComputedTimeline
+    from crm.facts import spoken as spoken_facts
     from crm.facts.attributes import AttributeSource
     from crm.facts.devices import DeviceSource
     from crm.facts.events import EventSource
     from crm.facts.occurrences import OccurrenceSource
     from crm.facts.sequences import SequenceSource
     from crm.imports.tables import SHEETS
-    from crm.ports.facts import register_facts, register_zones
+    from crm.ports.facts import register_facts, register_spoken, register_zones
     from crm.ports.sheets import register_sheet
     from crm.ports.timeline import register_timeline
+    from crm.purchases import spoken as spoken_orders
     from crm.purchases.facts import OrderSource
     from crm.purchases.timeline import PurchaseTimeline
 
     sources = (EventSource, OccurrenceSource, SequenceSource, AttributeSource)
     for source in (*sources, DeviceSource, OrderSource):
         register_facts(source())
+    for reader in (spoken_facts, spoken_orders):
+        register_spoken(reader.SPOKEN)
     register_zones(list_database_zones)
     for sheet in SHEETS:
         register_sheet(sheet)

@@ -15,8 +15,8 @@ from segments.rules.words import Vocabulary, fold
 
 def read_sentence(said: str) -> Reading:
     """The rule that a marketer's words ask for; what they name is looked up once."""
-    said = said.replace("\0", " ")[:SENTENCE_MAX]
-    low = fold(said)
+    said = said.replace("\0", " ")
+    low = fold(said[:SENTENCE_MAX])
     products, categories = find_said_products(low)
     vocabulary = Vocabulary(
         events=tuple(suggest_events()),

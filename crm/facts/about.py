@@ -14,6 +14,7 @@ from collections.abc import Collection
 from datetime import datetime
 
 from crm.facts.comparisons import EQUALITY, Comparison, compare_json
+from crm.facts.naming import show_name
 from crm.lines import CATEGORY_KEY, LINE_KEYS, PRODUCT_KEYS
 from crm.ports.facts import Sql
 
@@ -27,7 +28,7 @@ def list_allowed(name: str, ops: Collection[str]) -> Collection[str]:
 
 
 def show_property(name: str) -> str:
-    return NAMES.get(name, name)
+    return NAMES.get(name) or show_name(name, NAMES.values())
 
 
 def compare_event(name: str, comparison: Comparison, at: datetime) -> Sql:

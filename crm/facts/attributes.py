@@ -35,6 +35,7 @@ from crm.facts.comparisons import (
     read_json_moment,
     show_value,
 )
+from crm.facts.naming import show_name
 from crm.facts.reading import Reader
 from crm.ports.facts import (
     ANY_EVENT,
@@ -125,7 +126,9 @@ class Attribute:
 
     @property
     def label(self) -> str:
-        return FIELDS[self.name] if self.is_field else self.name
+        if self.is_field:
+            return FIELDS[self.name]
+        return show_name(self.name, FIELDS.values())
 
     def describe(self) -> str:
         return f"have {self.label} that {self.comparison.describe()}"

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from crm.facts.naming import quote
 from crm.facts.patterns import PATTERN_MAX, SUBJECT_MAX, translate_pattern
 from crm.facts.periods import ANNIVERSARY_MAX_DAYS, PERIODS, show_anniversary
 from crm.facts.reading import Reader, check_moment, check_scalar, check_text
@@ -174,7 +175,7 @@ def show_value(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, int | float):
         return f"{value:,}"
-    return f"“{value}”" if isinstance(value, str) else str(value)
+    return quote(value) if isinstance(value, str) else str(value)
 
 
 def read_json_number(column: str) -> str:

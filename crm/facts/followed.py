@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from crm.facts.naming import show_name
 from crm.facts.steps import (
     Step,
     list_arrivals,
@@ -27,7 +28,7 @@ EARLIER = "RANGE BETWEEN UNBOUNDED PRECEDING AND interval '1 microsecond' PRECED
 
 def show_limits(span: Window | None, same: str, window: Window | None) -> str:
     words = f" within {span}" if span else ""
-    words += f" with the same {same}" if same else ""
+    words += f" with the same {show_name(same)}" if same else ""
     return words + (f", in the last {window}" if window else ", ever")
 
 

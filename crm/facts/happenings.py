@@ -14,6 +14,7 @@ from typing import Any
 from crm.facts.about import compare_event, list_allowed, show_property
 from crm.facts.attributes import LIVE
 from crm.facts.comparisons import PLAIN, Comparison, read_comparison
+from crm.facts.naming import quote
 from crm.facts.reading import Reader, check_moment
 from crm.facts.window import Span, Window, show_moment
 from crm.ports.facts import Evidence, Mentions, RuleError, Scope, Selection, Sql
@@ -99,7 +100,7 @@ class Happening:
         tests = " and ".join(
             f"{show_property(name)} {test.describe()}" for name, test in self.where
         )
-        words = " or ".join(f"“{name}”" for name in self.names)
+        words = " or ".join(map(quote, self.names))
         return words + (f" where {tests}" if tests else "")
 
     def describe(self) -> str:

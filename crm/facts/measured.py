@@ -17,6 +17,7 @@ from crm.facts.comparisons import (
     compare_json,
     compare_moment,
 )
+from crm.facts.naming import show_name
 from crm.ports.facts import Evidence, Mentions, Scope, Selection, Sql
 
 # The operators that fit an answer.
@@ -99,6 +100,6 @@ class Summed(Measured):
 
     def describe(self) -> str:
         return (
-            f"have a total {self.aggregate.prop} of {self.word} "
+            f"have a total {show_name(self.aggregate.prop)} of {self.word} "
             f"{self.comparison.value:,} from {self.aggregate.happening.describe()}"
         )

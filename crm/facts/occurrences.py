@@ -28,6 +28,7 @@ from crm.facts.comparisons import (
     read_comparison,
 )
 from crm.facts.happenings import Happening, read_filters
+from crm.facts.naming import show_name
 from crm.facts.reading import Reader
 from crm.ports.facts import (
     Condition,
@@ -65,7 +66,10 @@ class Occurrence:
 
     def describe(self) -> str:
         tests = [self.time.describe()] if self.time else []
-        tests += [f"has {name} that {test.describe()}" for name, test in self.having]
+        tests += [
+            f"has {show_name(name)} that {test.describe()}"
+            for name, test in self.having
+        ]
         what = self.happening.describe_what()
         return f"have as their {self.ordinal} {what} one that {' and '.join(tests)}"
 

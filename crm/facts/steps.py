@@ -8,6 +8,7 @@ from typing import Any
 
 from crm.facts.about import compare_event, show_property
 from crm.facts.comparisons import Comparison
+from crm.facts.naming import quote
 from crm.facts.window import Window
 from crm.ports.facts import Evidence, Scope, Sql
 
@@ -31,7 +32,7 @@ class Step:
         tests = " and ".join(
             f"{show_property(name)} {test.describe()}" for name, test in self.where
         )
-        return f"“{self.name}”" + (f" where {tests}" if tests else "")
+        return quote(self.name) + (f" where {tests}" if tests else "")
 
     def test(self, scope: Scope) -> Sql:
         """Whether the event e is this step."""

@@ -165,6 +165,20 @@ def register_facts(source: FactSource) -> None:
     _sources.update({term.kind: source for term in source.terms()})
 
 
+# Reads the English of a condition back to its node: (text, place) → (node, end), or
+# None where it is of another kind.
+Spoken = Callable[[str, int], tuple[Any, int] | None]
+_spoken: list[Spoken] = []
+
+
+def register_spoken(readers: Sequence[Spoken]) -> None:
+    _spoken.extend(readers)
+
+
+def list_spoken() -> Sequence[Spoken]:
+    return tuple(_spoken)
+
+
 def find_fact_source(kind: str) -> FactSource | None:
     return _sources.get(kind)
 

@@ -7,7 +7,8 @@
 Only names that arrived are understood (`Vocabulary`). What is not understood is in
 `Reading.unknown`, as it was said; what is understood but can not be asked yet is in
 `unmet`. "And" binds tighter than "or". A negated clause looks at the window and the
-product of the clause before it where it names none of its own.
+product of the clause before it where it names none of its own. What a rule says of
+itself ("People who …") reads back as that rule, whatever it names.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from segments.rules.clauses import SHOP_EVENTS, Clause, ClauseReader
+from segments.rules.formal import read_description
 from segments.rules.phrases import AND, OR, THEN, Cursor, Node
 from segments.rules.validate import RULE_VERSION
 from segments.rules.words import NUMBER, UNITS, Vocabulary, fold
@@ -57,6 +59,8 @@ class Reading:
 
 def parse_sentence(said: str, vocabulary: Vocabulary) -> Reading:
     """The rule that a sentence asks for, as far as it is understood."""
+    if root := read_description(said):
+        return Reading(root)
     raw = said.strip()[:SENTENCE_MAX]
     text, unmet = set_predictions_aside(fold(raw))
     if EVERYONE.fullmatch(text.strip()):
