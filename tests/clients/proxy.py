@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -11,8 +12,8 @@ from contextlib import contextmanager, suppress
 
 CUT, DROPPED, PASSED = "cut before the site", "answer dropped", "passed"
 FATES = (CUT, DROPPED, PASSED)
-# By the first message id in it a batch is known again.
-MESSAGE = re.compile(rb'"messageId": *"([^"]+)"')
+# By the first message id in it a batch is known again, whatever a wire calls it.
+MESSAGE = re.compile(rb'"(?:messageId|uuid|id)": *"([^"]+)"')
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 WAIT_S = 20
 
@@ -20,11 +21,12 @@ WAIT_S = 20
 class LossyProxy:
     """Each batch is cut at first, then taken in but not answered, then passed.
 
-    `fates` counts them. A connection carries one request.
+    `fates` counts them. A connection carries one request. With `tls` clients come by
+    https; the site behind is asked in plain.
     """
 
-    def __init__(self, upstream: int) -> None:
-        self._upstream = upstream
+    def __init__(self, upstream: int, tls: ssl.SSLContext | None = None) -> None:
+        self._upstream, self._tls = upstream, tls
         self._tries: Counter[bytes] = Counter()
         self._lock = threading.Lock()
         self.fates: Counter[str] = Counter()
@@ -41,8 +43,7 @@ class LossyProxy:
                 ).start()
 
     def _serve(self, client: socket.socket) -> None:
-        with client, suppress(OSError):
-            client.settimeout(WAIT_S)
+        with suppress(OSError), self._greet(client) as client:
             request = read_message(client)
             if not request:
                 return
@@ -56,6 +57,12 @@ class LossyProxy:
                 answer = read_message(site)
             if fate == PASSED:
                 client.sendall(answer)
+
+    def _greet(self, client: socket.socket) -> socket.socket:
+        client.settimeout(WAIT_S)
+        if self._tls is None:
+            return client
+        return self._tls.wrap_socket(client, server_side=True)
 
     def _choose_fate(self, request: bytes) -> str:
         found = MESSAGE.search(request)
@@ -91,8 +98,10 @@ def read_message(peer: socket.socket) -> bytes:
 
 
 @contextmanager
-def run_lossy_proxy(upstream: int) -> Iterator[LossyProxy]:
-    proxy = LossyProxy(upstream)
+def run_lossy_proxy(
+    upstream: int, tls: ssl.SSLContext | None = None
+) -> Iterator[LossyProxy]:
+    proxy = LossyProxy(upstream, tls)
     try:
         yield proxy
     finally:
