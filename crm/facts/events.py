@@ -116,10 +116,15 @@ class EventSource:
 
 
 def read_count(reader: Reader, happening: Happening) -> Performed:
+    return Performed(happening, *read_times(reader))
+
+
+def read_times(reader: Reader) -> tuple[str, int]:
+    """`count`, its comparison and number; at least once where it is not said."""
     if not reader.has("count"):
-        return Performed(happening)
+        return "at_least", 1
     inner = Reader.over(reader.node["count"], reader.at("count"))
     inner.allow("op", "n")
     op = inner.choice("op", COUNTS)
     least = 1 if op == "at_least" else 0
-    return Performed(happening, op, inner.whole("n", least=least, most=COUNT_MAX))
+    return op, inner.whole("n", least=least, most=COUNT_MAX)

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from crm.facts.about import compare_event, list_allowed, show_property
 from crm.facts.attributes import LIVE
@@ -23,6 +22,21 @@ from crm.ports.facts import Evidence, Mentions, RuleError, Scope, Selection, Sql
 OLDEST = Sql("count(*)")
 FILTERS_MAX = 20
 COUNTS = {"at_least": "at least", "at_most": "at most", "exactly": "exactly"}
+
+
+class Dated(Protocol):
+    """What can be counted: moments of contacts, in a window or ever."""
+
+    @property
+    def window(self) -> Window | None: ...
+    @property
+    def span(self) -> Span: ...
+
+    def rows(self, scope: Scope) -> Sql:
+        """FROM and WHERE under the alias e, with `contact_id` and `occurred_at`."""
+
+    def arrivals(self, scope: Scope) -> Sql:
+        """`contact_id, wake_at` of what is dated after `scope.at`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +82,6 @@ class Happening:
         if not self.others:
             return Sql("e.name = %s", (self.name,))
         return Sql("e.name = ANY(%s::text[])", (list(self.names),))
-
-    def starts_at(self, at: datetime) -> datetime | None:
-        """From when on somebody must be known to have had the whole window."""
-        return self.window.start(at) if self.window else self.span.since
 
     def _filters(self, scope: Scope) -> Sql:
         tests = [
@@ -136,34 +146,10 @@ class Performed:
         return f"performed {self.happening.describe()} {COUNTS[self.op]} {times}"
 
     def select(self, scope: Scope) -> Selection:
-        if self.op == "at_most":
-            return Selection(self._select(scope, ">=", self.n + 1), negated=True)
-        if self.op == "exactly" and self.n == 0:
-            return Selection(self._select(scope, ">=", 1), negated=True)
-        return Selection(
-            self._select(scope, "=" if self.op == "exactly" else ">=", self.n)
-        )
-
-    def _select(self, scope: Scope, sign: str, n: int) -> Sql:
-        rows = self.happening.rows(scope)
-        having = "" if (sign, n) == (">=", 1) else f" HAVING count(*) {sign} %s"
-        return Sql(
-            f"SELECT e.contact_id {rows.text} GROUP BY e.contact_id{having}",
-            (*rows.params, n) if having else rows.params,
-        )
+        return select_count(self.happening, scope, self.op, self.n)
 
     def wake(self, scope: Scope) -> Sql | None:
-        return wake_at_rank(self.happening, scope, self._rank())
-
-    def _rank(self) -> Sql:
-        """Which event, from the newest, changes the answer when it leaves."""
-        if self.op == "at_least":
-            return Sql("%s", (self.n,))
-        if self.op == "at_most" or self.n == 0:
-            return Sql("%s", (self.n + 1,))
-        return Sql(
-            "CASE WHEN count(*) = %s THEN %s ELSE %s END", (self.n, self.n, self.n + 1)
-        )
+        return wake_at_count(self.happening, scope, self.op, self.n)
 
     def mentions(self) -> Mentions:
         return Mentions(events=frozenset(self.happening.names))
@@ -181,42 +167,20 @@ class NotPerformed:
 
     @property
     def spares_newcomers(self) -> bool:
-        begins = self.happening.window or self.happening.span.since
-        return begins is not None and not self.include_newcomers
+        return not self.include_newcomers and has_beginning(self.happening)
 
     def describe(self) -> str:
         words = f"did not perform {self.happening.describe()}"
-        since = self.happening.span.since
-        if not self.happening.window and not since:
-            return words
-        if self.include_newcomers:
-            return f"{words} (newer people included)"
-        if since:
-            return f"{words} (known since {show_moment(since)} or earlier)"
-        return f"{words} (known for at least {self.happening.window})"
+        return words + describe_newcomers(self.happening, self.include_newcomers)
 
     def select(self, scope: Scope) -> Selection:
-        done = Performed(self.happening)._select(scope, ">=", 1)
-        if not self.spares_newcomers:
-            return Selection(done, negated=True)
-        limit = scope.limit("c.id")
-        return Selection(
-            Sql(
-                f"SELECT c.id AS contact_id FROM crm_contact c WHERE {LIVE} "
-                f"AND c.known_since <= %s{limit.text} EXCEPT {done.text}",
-                (self.happening.starts_at(scope.at), *limit.params, *done.params),
-            )
+        return select_absent(
+            self.happening, scope, spares_newcomers=self.spares_newcomers
         )
 
     def wake(self, scope: Scope) -> Sql | None:
-        returns = wake_at_rank(self.happening, scope, Sql("1"))
-        if not self.spares_newcomers or self.happening.window is None:
-            return returns
-        limit, window = scope.limit("c.id"), self.happening.window
-        return Sql(
-            f"{returns.text} UNION ALL SELECT c.id, c.known_since + %s "
-            f"FROM crm_contact c WHERE {LIVE} AND c.known_since > %s{limit.text}",
-            (*returns.params, window.span, window.start(scope.at), *limit.params),
+        return wake_at_absence(
+            self.happening, scope, spares_newcomers=self.spares_newcomers
         )
 
     def mentions(self) -> Mentions:
@@ -241,7 +205,80 @@ class NotPerformed:
         return words
 
 
-def wake_at_rank(happening: Happening, scope: Scope, rank: Sql) -> Sql:
+def select_count(dated: Dated, scope: Scope, op: str, n: int) -> Selection:
+    """Who has so many; at most and exactly count zero too."""
+    if op == "at_most":
+        return Selection(_select_many(dated, scope, ">=", n + 1), negated=True)
+    if op == "exactly" and n == 0:
+        return Selection(_select_many(dated, scope, ">=", 1), negated=True)
+    return Selection(_select_many(dated, scope, "=" if op == "exactly" else ">=", n))
+
+
+def _select_many(dated: Dated, scope: Scope, sign: str, n: int) -> Sql:
+    rows = dated.rows(scope)
+    having = "" if (sign, n) == (">=", 1) else f" HAVING count(*) {sign} %s"
+    return Sql(
+        f"SELECT e.contact_id {rows.text} GROUP BY e.contact_id{having}",
+        (*rows.params, n) if having else rows.params,
+    )
+
+
+def wake_at_count(dated: Dated, scope: Scope, op: str, n: int) -> Sql:
+    """When one leaves the window that changes the answer of `select_count`."""
+    rank = Sql("%s", (n + 1,))
+    if op == "at_least":
+        rank = Sql("%s", (n,))
+    elif op == "exactly" and n:
+        rank = Sql("CASE WHEN count(*) = %s THEN %s ELSE %s END", (n, n, n + 1))
+    return wake_at_rank(dated, scope, rank)
+
+
+def has_beginning(dated: Dated) -> bool:
+    """Whether there is a moment that newcomers came after."""
+    return bool(dated.window or dated.span.since)
+
+
+def describe_newcomers(dated: Dated, include: bool) -> str:
+    """What absence says of people who are known for less than the window."""
+    if not has_beginning(dated):
+        return ""
+    if include:
+        return " (newer people included)"
+    if dated.span.since:
+        return f" (known since {show_moment(dated.span.since)} or earlier)"
+    return f" (known for at least {dated.window})"
+
+
+def select_absent(dated: Dated, scope: Scope, *, spares_newcomers: bool) -> Selection:
+    """Who has none, and was known for all of the window."""
+    done = _select_many(dated, scope, ">=", 1)
+    if not spares_newcomers:
+        return Selection(done, negated=True)
+    limit = scope.limit("c.id")
+    begins = dated.window.start(scope.at) if dated.window else dated.span.since
+    return Selection(
+        Sql(
+            f"SELECT c.id AS contact_id FROM crm_contact c WHERE {LIVE} "
+            f"AND c.known_since <= %s{limit.text} EXCEPT {done.text}",
+            (begins, *limit.params, *done.params),
+        )
+    )
+
+
+def wake_at_absence(dated: Dated, scope: Scope, *, spares_newcomers: bool) -> Sql:
+    """When the newest leaves the window, or somebody is known for all of it."""
+    returns = wake_at_rank(dated, scope, Sql("1"))
+    if not spares_newcomers or dated.window is None:
+        return returns
+    limit, window = scope.limit("c.id"), dated.window
+    return Sql(
+        f"{returns.text} UNION ALL SELECT c.id, c.known_since + %s "
+        f"FROM crm_contact c WHERE {LIVE} AND c.known_since > %s{limit.text}",
+        (*returns.params, window.span, window.start(scope.at), *limit.params),
+    )
+
+
+def wake_at_rank(happening: Dated, scope: Scope, rank: Sql) -> Sql:
     """When the event of this rank, counted from the newest, leaves the window."""
     arrivals = happening.arrivals(scope)
     if happening.window is None:
@@ -265,13 +302,19 @@ def wake_at_rank(happening: Happening, scope: Scope, rank: Sql) -> Sql:
 
 
 def read_happening(reader: Reader) -> Happening:
+    window, span = read_limits(reader)
+    return Happening(
+        reader.name("name"), window, read_filters(reader, "where"), span=span
+    )
+
+
+def read_limits(reader: Reader) -> tuple[Window | None, Span]:
+    """`within` or `between`; neither means ever."""
     if reader.has("within") and reader.has("between"):
         raise RuleError(reader.path, "choice", "has within or between, not both")
-    return Happening(
-        reader.name("name"),
+    return (
         reader.window("within") if reader.has("within") else None,
-        read_filters(reader, "where"),
-        span=read_span(reader, "between") if reader.has("between") else Span(),
+        read_span(reader, "between") if reader.has("between") else Span(),
     )
 
 
