@@ -11,10 +11,12 @@ class NotificationsConfig(AppConfig):
         from django.core.checks import register
 
         from crm.ports.audiences import register_audiences
+        from crm.ports.facts import register_facts, register_names
         from crm.ports.personal_data import register_holder
         from crm.ports.purposes import register_purposes
         from crm.ports.sheets import register_sheet
         from crm.ports.timeline import register_timeline
+        from notifications.analytics.facts import MessageSource, read_campaign_names
         from notifications.analytics.personal_data import MessageHolder
         from notifications.analytics.purposes import MessagePurposes
         from notifications.analytics.sheets import DELIVERIES
@@ -28,3 +30,5 @@ class NotificationsConfig(AppConfig):
         register_timeline(MessageTimeline())
         register_purposes(MessagePurposes())
         register_audiences(CampaignAudiences())
+        register_facts(MessageSource())
+        register_names("campaigns", read_campaign_names)

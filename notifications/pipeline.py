@@ -25,6 +25,7 @@ from notifications.campaigns.triggers import (
     plan_segment_entries,
 )
 from notifications.delivery.expire import expire_overdue
+from notifications.delivery.outcomes import NAMES
 from notifications.delivery.sweep import sweep_leases
 from segments.membership import Change
 from segments.traits import follow_events
@@ -155,10 +156,16 @@ def _touch_segments(rows: Sequence[PendingEvent]) -> list[Change]:
     """Compute traits and re-judge memberships: by the names of events, or all where a
     profile moved.
 
-    Names with a `$` stand for changes of profile, device or identity.
+    Names with a `$` stand for changes of profile, device or identity, but for outcomes
+    of messages, which segments mention by name.
     """
     at = read_clock()
-    profiles = {row.contact_id for row in rows if row.name.startswith("$")}
+    told = frozenset(NAMES.values())
+    profiles = {
+        row.contact_id
+        for row in rows
+        if row.name.startswith("$") and row.name not in told
+    }
     did: dict[str, set[int]] = defaultdict(set)
     for row in rows:
         if row.contact_id not in profiles:

@@ -68,6 +68,19 @@ def load_stages(version: Lifecycle) -> tuple[Stage, ...]:
     return _stages[version.pk]
 
 
+def list_stage_events(version_id: int | None) -> frozenset[str]:
+    """The event names that the rules of this version mention; none before the first.
+
+    A query only where another version was the last to judge here.
+    """
+    if version_id is None:
+        return frozenset()
+    stages = _stages.get(version_id)
+    if stages is None:
+        stages = load_stages(Lifecycle.objects.get(pk=version_id))
+    return frozenset[str]().union(*(one.rule.mentions().events for one in stages))
+
+
 def judge_stages(contacts: Sequence[int], *, at: datetime, reason: str) -> Moved:
     """Put these contacts into the stage that is theirs now, and set their clocks."""
     version = Lifecycle.objects.current()

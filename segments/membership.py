@@ -261,7 +261,8 @@ def touch_performers(
 def _word_touch(events: Sequence[str], traits: Sequence[str]) -> str:
     parts = []
     if events:
-        shown = ", ".join(f"“{name}”" for name in sorted(set(events))[:3])
+        names = [name.removeprefix("$") for name in sorted(set(events))]
+        shown = ", ".join(f"“{name}”" for name in names[:3])
         parts.append(f"after {shown}" + (" and more" if len(set(events)) > 3 else ""))
     if traits:
         parts.append(f"profile changed: {', '.join(sorted(set(traits))[:5])}")

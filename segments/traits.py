@@ -7,13 +7,30 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
+from typing import Final
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from crm.computed.building import build_piece, recheck_lookups
 from crm.computed.values import expire_computed, touch_computed
-from segments.lifecycle import build_stages, expire_stages, judge_stages
+from segments.lifecycle import (
+    build_stages,
+    expire_stages,
+    judge_stages,
+    list_stage_events,
+)
 from segments.membership import Change, touch_contacts, touch_performers
+
+# Names of events in rules of live segments that mention one of these, and the newest
+# version of the stages, whose rules are kept in memory.
+AWAITED: Final = """
+SELECT ARRAY(
+    SELECT DISTINCT unnest(v.event_names)
+    FROM segments_segment s
+    JOIN segments_segmentversion v ON v.id = s.current_version_id
+    WHERE s.kind = 'dynamic' AND v.event_names && %s::text[]),
+  (SELECT l.id FROM segments_lifecycle l ORDER BY l.number DESC LIMIT 1)
+"""
 
 
 def follow_events(
@@ -33,13 +50,27 @@ def follow_events(
     return changes + touch_performers(did, at=at, traits=traits)
 
 
+def find_awaited(names: Collection[str]) -> frozenset[str]:
+    """Those event names that a segment or a stage asks for; one query.
+
+    For what happens in bulk and moves few rules. The caller holds `lock_segment(0)`:
+    a segment made meanwhile is built after, and sees what nobody asked for until then.
+    """
+    wanted = list(names)
+    with connection.cursor() as cursor:
+        cursor.execute(AWAITED, (wanted,))
+        named, lifecycle_id = cursor.fetchone()
+    return frozenset({*named, *list_stage_events(lifecycle_id)}.intersection(wanted))
+
+
 def word_names(names: Iterable[str]) -> str:
     """Why somebody was judged, for the history."""
     shown = sorted(names)
     if not shown:
         return "profile changed"
     more = " and more" if len(shown) > 3 else ""
-    return f"after {', '.join(f'“{name}”' for name in shown[:3])}{more}"
+    named = ", ".join(f"“{name.removeprefix('$')}”" for name in shown[:3])
+    return f"after {named}{more}"
 
 
 def expire_traits(at: datetime, *, limit: int = 2_000) -> tuple[int, list[Change]]:
@@ -64,4 +95,10 @@ def build_next_piece(at: datetime) -> bool:
         return found
 
 
-__all__ = ["build_next_piece", "expire_traits", "follow_events", "recheck_lookups"]
+__all__ = [
+    "build_next_piece",
+    "expire_traits",
+    "find_awaited",
+    "follow_events",
+    "recheck_lookups",
+]

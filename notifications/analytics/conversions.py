@@ -12,9 +12,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from django.db import connection
+
+from notifications.delivery.outcomes import leave_outcomes
 
 
 class Happened(Protocol):
@@ -67,6 +69,7 @@ WITH reached AS ({reached}), counted AS (
 )
 UPDATE notifications_delivery d SET converted_at = counted.event_at
 FROM counted WHERE d.id = counted.delivery_id
+RETURNING d.contact_id
 """
 
 # Few events are a goal of anybody, and to plan the statement above costs more.
@@ -99,26 +102,33 @@ def match_conversions(events: Sequence[Happened]) -> int:
     """
     if not events:
         return 0
+    reaching = _pick_goals(events)
+    if not reaching:
+        return 0
+    return _convert(
+        MATCH_EVENTS,
+        [event.id for event in reaching],
+        [event.occurred_at for event in reaching],
+        [event.contact_id for event in reaching],
+    )
+
+
+def _pick_goals(events: Sequence[Happened]) -> list[Happened]:
     with connection.cursor() as cursor:
         cursor.execute(GOALS, [sorted({event.name for event in events})])
         goals = {name for (name,) in cursor.fetchall()}
-        reaching = [event for event in events if event.name in goals]
-        if not reaching:
-            return 0
-        cursor.execute(
-            MATCH_EVENTS,
-            [
-                [event.id for event in reaching],
-                [event.occurred_at for event in reaching],
-                [event.contact_id for event in reaching],
-            ],
-        )
-        return cursor.rowcount
+    return [event for event in events if event.name in goals]
 
 
 def match_delivery(delivery_id: uuid.UUID) -> bool:
     """Look again at one message whose anchor just became known: an open may be
     reported after the purchase it led to. The caller holds the contact's lock."""
+    return _convert(MATCH_DELIVERY, delivery_id) > 0
+
+
+def _convert(statement: str, *params: Any) -> int:
     with connection.cursor() as cursor:
-        cursor.execute(MATCH_DELIVERY, [delivery_id])
-        return cursor.rowcount > 0
+        cursor.execute(statement, params)
+        converted = [contact_id for (contact_id,) in cursor.fetchall()]
+    leave_outcomes({"converted": converted})
+    return len(converted)

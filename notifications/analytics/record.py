@@ -22,7 +22,9 @@ from crm.events.ingest import record_events
 from crm.events.schema import Item
 from crm.models import Contact
 from notifications.analytics.conversions import match_delivery
+from notifications.delivery.outcomes import hold_new_segments, leave_outcomes
 from notifications.models import Delivery, Engagement, RenderedMessage
+from notifications.models.delivery import DeliveryQuerySet
 
 # The text is kept this long, and no goal window is longer.
 REPORT_LIFE_DAYS = 90
@@ -135,6 +137,7 @@ def _lock_delivery(delivery_id: uuid.UUID) -> Delivery:
     while True:
         contact_id = owner.get(pk=delivery_id)
         Contact.objects.lock_in_order([contact_id])
+        hold_new_segments()
         delivery = rows.select_for_update(of=("self",)).get(pk=delivery_id)
         # A merge that was quicker moved the delivery: lock the other contact.
         if delivery.contact_id == contact_id:
@@ -182,9 +185,16 @@ def _write_rungs(delivery: Delivery, fresh: Sequence[Engagement]) -> None:
     mine = Delivery.objects.filter(pk=delivery.pk)
     # PostgreSQL's LEAST passes over nulls.
     mine.update(**{rung: Least(F(rung), Value(at)) for rung, at in first.items()})
-    if delivery.state == Delivery.State.SENT:
-        return
-    mine.filter(PROVED_SENT).update(
+    contact = [delivery.contact_id]
+    reached = {rung.removesuffix("_at"): contact for rung in first}
+    if delivery.state != Delivery.State.SENT and _prove_sent(mine):
+        reached["sent"] = contact
+    leave_outcomes(reached)
+
+
+def _prove_sent(mine: DeliveryQuerySet) -> int:
+    """What nobody knew to be sent was, if this is such a row; how many."""
+    return mine.filter(PROVED_SENT).update(
         state=Delivery.State.SENT,
         reason="",
         detail="",

@@ -17,6 +17,7 @@ from crm.clock import read_clock
 from crm.models import Device
 from notifications.channels.base import AddressState, Outcome, SendResult
 from notifications.delivery.gate import Post
+from notifications.delivery.outcomes import hold_new_segments, leave_outcomes
 from notifications.delivery.retry import Next, make_spread, plan_next
 from notifications.models import Delivery
 
@@ -62,7 +63,7 @@ FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::timestamptz[],
             %s::int[], %s::boolean[])
     AS w (id, state, reason, detail, due_at, tries, maybe_sent)
 WHERE d.id = w.id AND d.lease = %s AND d.state = 'sending'
-RETURNING d.id
+RETURNING d.contact_id, d.state
 """
 
 
@@ -86,6 +87,7 @@ def finish_deliveries(answers: Sequence[Answer], *, lease: uuid.UUID) -> int:
     for answer in answers:
         grouped[answer.post.delivery.pk].append(answer)
     with transaction.atomic():
+        hold_new_segments()
         retire_devices(answers)
         others = _find_other_addresses(answers)
         now = read_clock()
@@ -97,9 +99,10 @@ def finish_deliveries(answers: Sequence[Answer], *, lease: uuid.UUID) -> int:
         ]
         with connection.cursor() as cursor:
             cursor.execute(WRITE_DELIVERIES, [*_columns(rows), lease])
-            kept = cursor.rowcount
+            kept = cursor.fetchall()
             cursor.execute(WRITE_ATTEMPTS, [*_attempt_columns(answers), lease])
-    return kept
+        leave_outcomes({"sent": [pk for pk, state in kept if state == "sent"]})
+    return len(kept)
 
 
 def retire_devices(answers: Iterable[Answer]) -> int:

@@ -23,7 +23,7 @@ from crm.facts.suggestions import (
     suggest_traits,
     suggest_values,
 )
-from crm.ports.facts import RuleError
+from crm.ports.facts import RuleError, read_names
 from segments.admin.cards import Cards, list_filtered
 from segments.admin.draft import (
     ROOT,
@@ -222,6 +222,7 @@ def gather_suggestions(root: Node) -> dict[str, Any]:
         "traits": suggest_traits(),
         "properties": suggest_properties(names - {""}),
         "segments": list(Segment.objects.values_list("slug", flat=True)[:200]),
+        "campaigns": list(read_names("campaigns").values()),
     }
     for trait in traits - {""}:
         found[f"values:{trait}"] = suggest_values(trait)

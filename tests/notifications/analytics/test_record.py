@@ -277,11 +277,11 @@ def test_report_takes_a_fixed_number_of_queries(
     delivery = make_delivery(make_campaign(goal_event="Order Completed"))
     report(delivery, "delivered")
 
-    with django_assert_max_num_queries(23):
+    with django_assert_max_num_queries(25):
         record_engagement(
             delivery.pk, kind="clicked", client_id="c", at=NOON, received_at=RECEIVED
         )
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(7):
         record_engagement(
             delivery.pk, kind="clicked", client_id="c", at=NOON, received_at=RECEIVED
         )
