@@ -23,6 +23,7 @@ class NotificationsConfig(AppConfig):
         from notifications.analytics.timeline import MessageTimeline
         from notifications.campaigns.audiences import CampaignAudiences
         from notifications.channels.checks import check_channel_settings
+        from notifications.decisioning.reachable import ReachableSource
 
         register_sheet(DELIVERIES)
         register(check_channel_settings)
@@ -31,4 +32,5 @@ class NotificationsConfig(AppConfig):
         register_purposes(MessagePurposes())
         register_audiences(CampaignAudiences())
         register_facts(MessageSource())
+        register_facts(ReachableSource())
         register_names("campaigns", read_campaign_names)

@@ -102,7 +102,7 @@ class ConsentSource:
                 {"type": "consent", "state": "subscribed"},
                 (
                     Input("state", "They", "choice", tuple(STATES.items())),
-                    Input("topic", "Topic key", "text"),
+                    Input("topic", "Topic key", "text", suggest="topics"),
                     Input(
                         "channel",
                         "Channel",

@@ -7,8 +7,10 @@ wider level beats every yes below it; a yes counts only for what it names.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import product
 
 Level = tuple[str, int | None]
 
@@ -16,6 +18,10 @@ MASTER: Level = ("", None)
 SUBSCRIBED, PENDING, UNSUBSCRIBED = "subscribed", "pending", "unsubscribed"
 # The stricter of two words wins when two contacts become one.
 STRICTNESS = {SUBSCRIBED: 0, PENDING: 1, UNSUBSCRIBED: 2}
+# The letter of a word, as SQL spells it; a level without a word is a dash.
+LETTERS = {"-": None, "s": SUBSCRIBED, "p": PENDING, "u": UNSUBSCRIBED}
+# The letters of a topic that is on by default, transactional and active.
+FLAGS = "dta"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,42 @@ def judge_transactional(
         if said.get(level) == UNSUBSCRIBED:
             return Verdict(False, f"{name}: unsubscribed")
     return Verdict(True, "transactional")
+
+
+@cache
+def spell_agreements(purpose: str, *, with_topic: bool) -> tuple[str, ...]:
+    """Everything that people can have said by which a message may go, spelt.
+
+    A letter for each level of `name_levels`, then one for each flag of the topic, all
+    judged as the gate judges: so SQL asks for many people at once, and decides nothing.
+    `purpose` is promotional, transactional, or '' for the topic's own.
+    """
+    said = product(LETTERS, repeat=4 if with_topic else 2)
+    flags = product(*("-" + flag for flag in FLAGS)) if with_topic else [()]
+    return tuple(
+        "".join((*words, *marks))
+        for words, marks in product(said, list(flags))
+        if judge_spelt(words, marks, purpose).allowed
+    )
+
+
+def judge_spelt(words: Sequence[str], marks: Sequence[str], purpose: str) -> Verdict:
+    """The verdict over what is spelt; it is the same for every channel and topic."""
+    channel = "push"
+    topic = None
+    if marks:
+        is_default_on, is_transactional, is_active = (mark != "-" for mark in marks)
+        topic = TopicRule(0, is_default_on, is_transactional, is_active)
+    levels = [level for level, _ in name_levels(channel, topic)]
+    letters = zip(levels, words, strict=True)
+    said = {level: word for level, one in letters if (word := LETTERS[one])}
+    own = "transactional" if not topic or topic.is_transactional else "promotional"
+    judge = (
+        judge_transactional
+        if (purpose or own) == "transactional"
+        else judge_promotional
+    )
+    return judge(said, channel=channel, topic=topic)
 
 
 def is_topic_on(said: Mapping[Level, str], topic: TopicRule) -> bool:

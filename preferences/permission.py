@@ -10,13 +10,50 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
-from typing import Literal
+from typing import Any, Literal
 
+from crm.ports.facts import Sql
 from preferences import levels
 from preferences.models import PreferenceCenter, Subscription, Suppression, Topic
 
 PurposeClass = Literal["promotional", "transactional"]
 Reason = Literal["", "no_consent", "suppressed"]
+
+DEFAULT_CENTER = """(SELECT c.id FROM preferences_preferencecenter c
+    JOIN crm_brand b ON b.id = c.brand_id ORDER BY b.is_default DESC, c.id LIMIT 1)"""
+NO_TOPIC = (
+    f"SELECT NULL::bigint AS topic_id, {DEFAULT_CENTER} AS center_id, '' AS flags"
+)
+TOPIC = """SELECT t.id AS topic_id, t.center_id,
+    CASE WHEN t.default = 'opt_out' THEN 'd' ELSE '-' END
+    || CASE WHEN t.is_transactional THEN 't' ELSE '-' END
+    || CASE WHEN t.is_active THEN 'a' ELSE '-' END AS flags
+FROM preferences_topic t WHERE """
+# What each said at the levels of `levels.name_levels`, spelt, beside a suppression.
+ANSWERS = """
+WITH people AS ({people}), subject AS ({subject}), said AS (
+    SELECT s.contact_id, {spelt} AS words
+    FROM people p
+    JOIN preferences_subscription s ON s.contact_id = p.contact_id
+    JOIN subject u ON u.center_id = s.center_id
+        AND (s.topic_id IS NULL OR s.topic_id = u.topic_id)
+    WHERE s.channel IN ('', %s)
+    GROUP BY s.contact_id)
+SELECT p.contact_id, CASE
+    WHEN EXISTS (SELECT FROM preferences_suppression x WHERE x.contact_id = p.contact_id
+        AND x.lifted_at IS NULL AND x.channel IN ('', %s)) THEN 'suppressed'
+    WHEN coalesce(d.words, %s) || u.flags = ANY(%s::text[]) THEN ''
+    ELSE 'no_consent' END AS reason
+FROM people p LEFT JOIN subject u ON true
+LEFT JOIN said d ON d.contact_id = p.contact_id
+"""
+# The word at one level: master switch, channel, topic, topic on the channel.
+SPELT_LEVELS = tuple(
+    "coalesce(max(left(s.state, 1)) FILTER "
+    f"(WHERE s.channel {channel} AND s.topic_id IS {topic}NULL), '-')"
+    for topic in ("", "NOT ")
+    for channel in ("= ''", "<> ''")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +115,40 @@ def permissions_for(
         )
         for pk in contact_ids
     }
+
+
+def select_permissions(
+    people: Sql,
+    *,
+    channel: str,
+    purpose_class: PurposeClass | None,
+    topic_id: int | None = None,
+    topic_key: str = "",
+) -> Sql:
+    """`contact_id, reason` for each of `people`, as `permissions_for` answers them.
+
+    For so many people that they cannot be read one by one: what they said is spelt,
+    and looked up among all that `levels` judges to be a yes. A topic is named by its
+    id, or by its key in the default brand's center; one that is not there is refused
+    by everybody. A purpose of None is the topic's own.
+    """
+    has_topic = topic_id is not None or bool(topic_key)
+    subject = Sql(NO_TOPIC)
+    if topic_id is not None:
+        subject = Sql(f"{TOPIC} t.id = %s", (topic_id,))
+    elif topic_key:
+        subject = Sql(
+            f"{TOPIC} t.center_id = {DEFAULT_CENTER} AND t.key = %s", (topic_key,)
+        )
+    spelt = SPELT_LEVELS if has_topic else SPELT_LEVELS[:2]
+    allowed = levels.spell_agreements(purpose_class or "", with_topic=has_topic)
+    params: tuple[Any, ...] = (channel, channel, "-" * len(spelt), list(allowed))
+    return Sql(
+        ANSWERS.format(
+            people=people.text, subject=subject.text, spelt=" || ".join(spelt)
+        ),
+        (*people.params, *subject.params, *params),
+    )
 
 
 def _build_permission(stop: str | None, verdict: levels.Verdict) -> Permission:

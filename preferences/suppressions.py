@@ -7,9 +7,13 @@ from typing import Any
 
 from django.db import transaction
 
-from crm.models import Contact
+from crm.models import Contact, PendingEvent
 from crm.models.audit import record_audit
+from crm.models.ids import make_uuid7
 from preferences.models import Suppression
+
+# The name of the pending row that a stop, and its end, leave for segments.
+SUPPRESSION_CHANGED = "$suppression"
 
 
 def name_actor(actor: Any) -> str:
@@ -36,6 +40,7 @@ def suppress_contact(
         defaults={"at": at, "actor": name_actor(actor), "note": note[:200]},
     )
     if is_new:
+        leave_pending(contact.pk, at=at)
         changes = {"channel": channel or "all", "reason": reason}
         record_audit(
             actor=actor, action="suppressed", on=row, changes=changes, reason=note
@@ -53,5 +58,16 @@ def lift_suppression(
     if not row.update(lifted_at=max(at, suppression.at), lifted_by=name_actor(actor)):
         return False
     suppression.refresh_from_db()
+    leave_pending(suppression.contact_id, at=at)
     record_audit(actor=actor, action="lifted", on=suppression, reason=reason)
     return True
+
+
+def leave_pending(contact_id: int, *, at: datetime) -> None:
+    """So that segments that ask who can be reached look again."""
+    PendingEvent.objects.create(
+        event_id=make_uuid7(),
+        occurred_at=at,
+        contact_id=contact_id,
+        name=SUPPRESSION_CHANGED,
+    )

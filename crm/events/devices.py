@@ -155,11 +155,16 @@ def register_devices(
     losses = [row for row in read if isinstance(row, DeviceLoss)]
     changed = write_devices(rows, refresh_after_s=REFRESH_AFTER_S)
     changed |= remove_devices(losses)
+    leave_changed(changed, at=at)
+
+
+def leave_changed(contact_ids: Iterable[int], *, at: datetime) -> None:
+    """A pending row for each whose devices changed, which has their segments judged."""
     PendingEvent.objects.bulk_create(
         PendingEvent(
             event_id=make_uuid7(), occurred_at=at, contact_id=pk, name=DEVICE_CHANGED
         )
-        for pk in sorted(changed)
+        for pk in sorted(set(contact_ids))
     )
 
 

@@ -32,15 +32,14 @@ class Use:
 class ChannelReach:
     """Everybody in `people` is in `reachable` or under one of the reasons.
 
-    `is_estimate`: consent was asked of a sample. `is_cut`: the group is larger than
-    what was looked at. `note` says what stands in everybody's way.
+    `is_cut`: the group is larger than what was looked at. `note` says what stands in
+    everybody's way.
     """
 
     channel: str
     people: int
     reachable: int
     reasons: Sequence[tuple[str, int]]
-    is_estimate: bool = False
     is_cut: bool = False
     note: str = ""
 

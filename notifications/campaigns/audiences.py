@@ -88,7 +88,6 @@ def _measure_channel(
         people=reach.audience,
         reachable=reach.reachable,
         reasons=reach.in_words,
-        is_estimate=reach.is_estimate,
         is_cut=reach.is_cut,
         note=note,
     )

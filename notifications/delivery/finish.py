@@ -14,6 +14,7 @@ from datetime import datetime
 from django.db import connection, transaction
 
 from crm.clock import read_clock
+from crm.events.devices import leave_changed
 from crm.models import Device
 from notifications.channels.base import AddressState, Outcome, SendResult
 from notifications.delivery.gate import Post
@@ -106,24 +107,28 @@ def finish_deliveries(answers: Sequence[Answer], *, lease: uuid.UUID) -> int:
 
 
 def retire_devices(answers: Iterable[Answer]) -> int:
-    """Take dead addresses out of use, unless they registered again meanwhile.
+    """Take dead addresses out of use, unless they registered again meanwhile, and
+    have segments look at whom they belonged to.
 
     In the order of their ids, so that two workers never wait for each other.
     """
     dead = [answer for answer in answers if answer.result.address_state]
     dead.sort(key=lambda answer: answer.post.attempt.device_id or 0)
-    retired = 0
+    retired: list[int] = []
     for answer in dead:
         device = Device.objects.filter(
             pk__in=_list_devices([answer]),
             state=Device.State.ACTIVE,
             registered_at__lt=answer.post.attempt.gated_at,
         )
-        retired += device.update(
+        gone = device.update(
             state=AddressState(answer.result.address_state).value,
             gone_at=answer.result.started_at,
         )
-    return retired
+        retired += [answer.post.delivery.contact_id] * gone
+    if retired:
+        leave_changed(retired, at=read_clock())
+    return len(retired)
 
 
 def _find_other_addresses(answers: Sequence[Answer]) -> set[int]:

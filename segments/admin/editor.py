@@ -223,6 +223,7 @@ def gather_suggestions(root: Node) -> dict[str, Any]:
         "properties": suggest_properties(names - {""}),
         "segments": list(Segment.objects.values_list("slug", flat=True)[:200]),
         "campaigns": list(read_names("campaigns").values()),
+        "topics": list(read_names("topics").values()),
     }
     for trait in traits - {""}:
         found[f"values:{trait}"] = suggest_values(trait)

@@ -177,3 +177,32 @@ def test_a_cell_follows_its_word_then_the_topic_then_the_default():
     assert levels.is_cell_on({("", 7): ON}, TOPIC, "push") is True
     assert levels.is_cell_on({}, TOPIC, "push") is False
     assert levels.is_cell_on({}, DEFAULT_ON, "push") is True
+
+
+def test_agreements_are_spelt_as_they_are_judged() -> None:
+    """A letter for master switch and channel; then topic, topic on channel, flags."""
+    assert set(levels.spell_agreements("promotional", with_topic=False)) == {
+        "-s",
+        "s-",
+        "ss",
+    }
+    spelt = levels.spell_agreements("promotional", with_topic=True)
+    for one, verdict in (
+        ("------a", False),
+        ("----d-a", True),
+        ("----dta", False),
+        ("--s---a", True),
+        ("--s---" + "-", False),
+        ("u-s---a", False),
+        ("-us---a", False),
+        ("--p-d-a", False),
+        ("--su--a", False),
+        ("---s--a", True),
+    ):
+        assert (one in spelt) is verdict, one
+    own = levels.spell_agreements("", with_topic=True)
+    assert ("u----t-" in own, "--u--ta" in own, "u---d-a" in own) == (
+        True,
+        False,
+        False,
+    )
