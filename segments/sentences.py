@@ -25,5 +25,6 @@ def read_sentence(said: str) -> Reading:
         categories=tuple(categories),
         segments=dict(Segment.objects.named_in(low)),
         topics=read_names("topics"),
+        campaigns=read_names("campaigns"),
     )
     return parse_sentence(said, vocabulary)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from segments.rules import phrases
 from segments.rules.heads import find_trait_head
+from segments.rules.messages import read_ignored, read_message
 from segments.rules.phrases import Cursor, Node, read_money, read_times, read_window
 from segments.rules.words import Vocabulary, match_name, walk_words
 
@@ -110,6 +111,7 @@ class ClauseReader:
         self, clause: Clause, cursor: Cursor
     ) -> tuple[Clause, Cursor] | None:
         for read in (
+            self._read_message,
             self._read_trait,
             self._read_money,
             self._read_deed,
@@ -136,6 +138,16 @@ class ClauseReader:
         node, note, cursor = found
         notes = (*clause.notes, note) if note else clause.notes
         return replace(clause, node=node, notes=notes), cursor
+
+    def _read_message(
+        self, clause: Clause, cursor: Cursor
+    ) -> tuple[Clause, Cursor] | None:
+        for is_denied in sorted({False, clause.is_negated}):
+            if row := read_ignored(cursor, self.vocabulary, is_negated=is_denied):
+                is_negated = clause.is_negated and not is_denied
+                return replace(clause, node=row[0], is_negated=is_negated), row[1]
+        found = read_message(cursor, self.vocabulary, self.before.node)
+        return (replace(clause, node=found[0]), found[1]) if found else None
 
     def _read_money(
         self, clause: Clause, cursor: Cursor

@@ -36,6 +36,9 @@ PLATFORM = re.compile(
 )
 PLATFORMS = {"iphone": "ios", "ipad": "ios"}
 REACHABLE = re.compile(r"(?:can be reached|reachable)(?: by push)?")
+REACHED = re.compile(r"(?:can |are )?(?:be )?(?:reached|reachable) by "
+                     r"(?P<channel>push|e-?mail|sms|whatsapp)\b")  # fmt: skip
+ABOUT = re.compile(r"about (?:the topic )?")
 TOPIC = re.compile(r"(?P<word>subscribed|opted in|unsubscribed|opted out)"
                    r" (?:to|from|for|of) (?:the )?(?:topic )?")  # fmt: skip
 SEGMENT = re.compile(r"(?:are |is )?(?:in|members? of) (?:the )?segment ")
@@ -103,12 +106,29 @@ def read_age(cursor: Cursor, vocabulary: Vocabulary) -> Head | None:
 
 
 def read_platform(cursor: Cursor, vocabulary: Vocabulary) -> Head | None:
+    if reached := read_reach(cursor, vocabulary):
+        return reached
     if found := cursor.take(REACHABLE):
         return {"type": "device", "reachable": True}, "", found[1]
     if found := cursor.take(PLATFORM):
         what = PLATFORMS.get(found[0]["what"], found[0]["what"])
         return {"type": "device", "platform": what}, "", found[1]
     return None
+
+
+def read_reach(cursor: Cursor, vocabulary: Vocabulary) -> Head | None:
+    """ "can be reached by SMS", "by push about Deals"; push alone is a device."""
+    found = cursor.take(REACHED)
+    if found is None:
+        return None
+    channel, after = found[0]["channel"].replace("-", ""), found[1]
+    node: Node = {"type": "reachable", "channel": channel}
+    about = after.take(ABOUT)
+    topics = {key: key for key in vocabulary.topics.values()} | dict(vocabulary.topics)
+    named = about and match_name(topics, cursor.text, about[1].at)
+    if about and named:
+        return {**node, "topic": topics[named[0]]}, "", about[1].move(named[1])
+    return None if channel == "push" else (node, "", after)
 
 
 def read_topic(cursor: Cursor, vocabulary: Vocabulary) -> Head | None:

@@ -19,6 +19,7 @@ from typing import Any
 
 from segments.rules.clauses import SHOP_EVENTS, Clause, ClauseReader
 from segments.rules.formal import read_description
+from segments.rules.messages import negate_count, negate_message
 from segments.rules.phrases import AND, OR, THEN, Cursor, Node
 from segments.rules.validate import RULE_VERSION
 from segments.rules.words import NUMBER, UNITS, Vocabulary, fold
@@ -199,6 +200,10 @@ def negate(node: Node) -> Node:
         return {**node, "op": opposites[node["op"]]}
     if node["type"] == "segment":
         return {**node, "member": False}
+    if node["type"] == "reachable":
+        return {**node, "reachable": False}
+    if node["type"] == "message":
+        return negate_message(node)
     return {"none": [node]}
 
 
@@ -229,14 +234,6 @@ def build_event(clause: Clause, name: str, *, is_negated: bool) -> Node:
     if is_negated:
         count = negate_count(count)
     return {"type": "event", "name": name, "count": count, **limits}
-
-
-def negate_count(count: Node) -> Node:
-    if count["op"] == "at_most":
-        return {"op": "at_least", "n": count["n"] + 1}
-    if count["n"] == 1 or count["op"] == "exactly":
-        return {"op": "exactly", "n": 0}
-    return {"op": "at_most", "n": count["n"] - 1}
 
 
 def join_nodes(mode: str, nodes: list[Node]) -> Node | None:

@@ -35,7 +35,7 @@ DID = re.compile(r"(?:did|do|done|perform(?:ed)?|trigger(?:ed)?)\b")
 SPENT = re.compile(r"(?:has |have )?(?:spent|spend)\b")
 NOT = re.compile(
     r"(?:(?:have|has|had|did|do|does|are|were|was|is)(?:n't| not)"
-    r"|never|not|without|no)\b"
+    r"|cannot|can't|never|not|without|no)\b"
 )
 # Words that carry nothing where a clause begins or ends.
 FILLER = re.compile(
@@ -112,7 +112,11 @@ def read_window(found: re.Match[str]) -> Node | None:
 def read_times(found: re.Match[str]) -> Node:
     """ "twice" is at least twice: who viewed three times viewed twice."""
     n = int(ONCE[found["once"]] if found["once"] else read_number(found["n"]))
-    how = found["how"] or ""
+    return compare_times(found["how"] or "", n)
+
+
+def compare_times(how: str, n: int) -> Node:
+    """The words before a number, as a count; none are at least."""
     if how in ("exactly", "only"):
         return {"op": "exactly", "n": n}
     if re.fullmatch(MORE, how):

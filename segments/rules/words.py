@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+# Beyond this, JSON numbers lose exactness.
+NUMBER_MAX = 2.0**53
 NUMBERS = {
     **{"zero": 0, "a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4},
     **{"five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10},
@@ -66,7 +68,8 @@ def read_number(text: str) -> float:
     """Of what `NUMBER` matches; a whole number where it is one."""
     if text in NUMBERS:
         return NUMBERS[text]
-    number = float(text.replace(",", ""))
+    # Four hundred nines are no number; such a one is refused with the rule it makes.
+    number = min(float(text.replace(",", "")), NUMBER_MAX)
     return int(number) if number.is_integer() else number
 
 
@@ -74,8 +77,9 @@ def read_number(text: str) -> float:
 class Vocabulary:
     """The names that a sentence may mean: those that arrived, and no others.
 
-    `traits` gives the known values of each; `products`, `segments` and `topics` lead
-    from the name that people say to the code, the slug and the key.
+    `traits` gives the known values of each; `products`, `segments`, `topics` and
+    `campaigns` lead from the name that people say to the code, the slug, the key and
+    the name.
     """
 
     events: tuple[str, ...] = ()
@@ -84,6 +88,7 @@ class Vocabulary:
     categories: tuple[str, ...] = ()
     segments: Mapping[str, str] = field(default_factory=dict)
     topics: Mapping[str, str] = field(default_factory=dict)
+    campaigns: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def event_bags(self) -> Mapping[tuple[str, ...], tuple[str, ...]]:

@@ -39,7 +39,7 @@ def test_names_are_those_that_arrived(
         " spenders and subscribed to promotions & deals"
     )
 
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(8):
         found = read_sentence(said)
 
     assert found.unknown == ()
