@@ -62,6 +62,7 @@ def register_own() -> None:
     from crm.facts.attributes import AttributeSource
     from crm.facts.devices import DeviceSource
     from crm.facts.events import EventSource
+    from crm.facts.figures import AggregateSource
     from crm.facts.occurrences import OccurrenceSource
     from crm.facts.sequences import SequenceSource
     from crm.imports.tables import SHEETS
@@ -72,8 +73,8 @@ def register_own() -> None:
     from crm.purchases.facts import OrderSource
     from crm.purchases.timeline import PurchaseTimeline
 
-    sources = (EventSource, OccurrenceSource, SequenceSource, AttributeSource)
-    for source in (*sources, DeviceSource, OrderSource):
+    done = (EventSource, OccurrenceSource, AggregateSource, SequenceSource)
+    for source in (*done, AttributeSource, DeviceSource, OrderSource):
         register_facts(source())
     for reader in (spoken_facts, spoken_orders):
         register_spoken(reader.SPOKEN)

@@ -7,9 +7,9 @@
     {"measure": "last", "name": "Order Completed", "lines": "products",
      "property": "sku"}
 
-`within` and `where` are those of the condition `event`. `lines` names a list of
-objects in the properties and reads the property of each entry; `lookup` takes what
-was read for the code of a catalog's item and goes on with a field of that item.
+`within`, `between` and `where` are those of the condition `event`. `lines` names a
+list of objects in the properties and reads the property of each entry; `lookup` takes
+what was read for the code of a catalog's item and goes on with a field of that item.
 
 Numbers are read from JSON numbers alone. A value is a text that is not empty, a
 number, true or false; lists, objects and null are passed over. Of values that are
@@ -87,7 +87,9 @@ ANSWERS: Final = {
     "distinct": "count(DISTINCT e.v)",
     "first": f"(array_agg(e.v {IN_ORDER}) FILTER (WHERE e.v IS NOT NULL))[1]",
     "last": f"(array_agg(e.v {NEWEST_FIRST}) FILTER (WHERE e.v IS NOT NULL))[1]",
-    "most_frequent": "(array_agg(e.v ORDER BY e.times DESC, e.newest DESC, e.v))[1]",
+    # The last key decides only between values of one moment, in any database alike.
+    "most_frequent": "(array_agg(e.v ORDER BY e.times DESC, e.newest DESC, "
+    'e.v::text COLLATE "C"))[1]',
     "first_at": "min(e.occurred_at)",
     "last_at": "max(e.occurred_at)",
 }
@@ -96,6 +98,7 @@ KEYS: Final = (
     "name",
     "names",
     "within",
+    "between",
     "where",
     "property",
     "lines",

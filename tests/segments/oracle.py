@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise, product
 from typing import Any
 
+from tests.segments.oracle_measures import answer_measure
 from tests.segments.oracle_values import MISSING, compare, span
 
 
@@ -129,6 +130,11 @@ def event(node: dict[str, Any], person: Person, at: datetime) -> bool:
         "at_most": len(found) <= count["n"],
         "exactly": len(found) == count["n"],
     }[count["op"]]
+
+
+def aggregate(node: dict[str, Any], person: Person, at: datetime) -> bool:
+    answer = answer_measure(node, happened(node, person, at))
+    return answer is not None and compare(answer, node["op"], node["value"], at)
 
 
 def not_performed(node: dict[str, Any], person: Person, at: datetime) -> bool:
@@ -275,6 +281,7 @@ LEAVES = {
     "last_order": last_order,
     "attribute": attribute,
     "event": event,
+    "aggregate": aggregate,
     "not_performed": not_performed,
     "occurrence": occurrence,
     "sequence": sequence,

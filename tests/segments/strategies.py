@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from crm.models import Contact, Device, Event
 from segments.models import Membership, Segment
 from tests.factories import make_contact
+from tests.segments.measure_leaves import AGGREGATE
 from tests.segments.oracle import Person
 from tests.segments.order_leaves import ORDER_LEAF, ORDERS, store_orders
 
@@ -222,6 +223,7 @@ FAMILIES = {
             ),
         ),
     ),
+    "aggregate": merged(HAPPENING, AGGREGATE),
     "not_performed": merged(
         st.just({"type": "not_performed"}),
         HAPPENING,

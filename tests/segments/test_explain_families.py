@@ -33,6 +33,26 @@ PAID = [{"property": "paid", "op": "equals", "value": True}]
             "no 2nd “B”",
         ),
         (
+            {"type": "aggregate", "measure": "most_frequent", "name": "A"}
+            | {"property": "size", "op": "in", "value": ["M", "L"]},
+            True,
+            "most frequent size is “L”, from 2 events, the last on "
+            "2026-03-03 12:00:00 UTC",
+        ),
+        (
+            {"type": "aggregate", "measure": "average", "name": "A"}
+            | {"property": "size", "op": "lt", "value": 5},
+            False,
+            "average size is unknown, from 2 events, the last on "
+            "2026-03-03 12:00:00 UTC",
+        ),
+        (
+            {"type": "aggregate", "measure": "count", "name": "D", "op": "lt"}
+            | {"value": 5, "within": WEEK},
+            False,
+            "never did “D” in the last 7 days",
+        ),
+        (
             {"type": "sequence", "steps": [{"name": "A"}, {"name": "B"}]},
             True,
             "last “A” on 2026-03-03 12:00:00 UTC; last “B” on 2026-03-04 12:00:00 UTC",
@@ -55,7 +75,9 @@ def test_the_facts_that_decided(node: Any, matches: bool, facts: str) -> None:
     make_event(
         contact, "A", occurred_at=AT - timedelta(days=2), properties={"paid": True}
     )
-    make_event(contact, "A", occurred_at=AT - timedelta(days=1))
+    make_event(
+        contact, "A", occurred_at=AT - timedelta(days=1), properties={"size": "L"}
+    )
     make_event(contact, "B", occurred_at=AT)
     rule = parse_rule({"version": 1, "root": node})
 

@@ -85,6 +85,15 @@ NUMBER = {"property": "n", "op": "lt", "value": 3}
         leaf(type="attribute", trait="v", op="has", value="10"),
         leaf(type="event", name="A", between={"to": "2026-03-01"}),
         leaf(
+            **{"type": "aggregate", "measure": "last", "name": "A", "property": "p"},
+            **{"lines": "products", "within": WEEK, "op": "equals", "value": "10"},
+            where=[NUMBER],
+        ),
+        leaf(
+            **{"type": "aggregate", "measure": "first_at", "name": "A"},
+            **{"between": {"to": "2026-03-01"}, "op": "more_than_ago", "value": WEEK},
+        ),
+        leaf(
             **{"type": "occurrence", "name": "A", "which": "first", "n": 2},
             **{"op": "within_last", "value": WEEK},
             having=[{"property": "id", "op": "equals", "value": "X"}],

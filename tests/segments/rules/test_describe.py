@@ -203,6 +203,31 @@ RULES: list[tuple[str, dict[str, Any], str]] = [
         {"none": [PRO, {"type": "everyone"}]},
         "do none of these: have plan that is “pro” or are contacts",
     ),
+    (
+        "an average",
+        {
+            **{"type": "aggregate", "measure": "average", "name": "Paid"},
+            **{"property": "value", "within": WEEK, "op": "gte", "value": 1200},
+        },
+        "have average value of “Paid” in the last 7 days that is at least 1,200",
+    ),
+    (
+        "a favourite",
+        {
+            **{"type": "aggregate", "measure": "most_frequent", "name": "Paid"},
+            **{"lines": "products", "property": "category"},
+            **{"op": "equals", "value": "Shoes"},
+        },
+        "have most frequent category in products of “Paid” ever that is “Shoes”",
+    ),
+    (
+        "the age of the first",
+        {
+            **{"type": "aggregate", "measure": "first_at", "name": "Paid"},
+            **{"op": "more_than_ago", "value": WEEK},
+        },
+        "have time of the first “Paid” ever that is 7 days ago or longer",
+    ),
 ]
 
 

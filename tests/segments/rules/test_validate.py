@@ -26,6 +26,10 @@ def trait(op: Any, **more: Any) -> dict[str, Any]:
     return {"type": "attribute", "trait": "plan", "op": op, **more}
 
 
+def measure(kind: str, **more: Any) -> dict[str, Any]:
+    return {"type": "aggregate", "measure": kind, "name": "Viewed", **more}
+
+
 def event(**more: Any) -> dict[str, Any]:
     return {"type": "event", "name": "Viewed", **more}
 
@@ -172,6 +176,23 @@ def event(**more: Any) -> dict[str, Any]:
         ("the 0th",
          rule({"type": "occurrence", "name": "a", "which": "last", "n": 0,
                "op": "within_last", "value": DAYS}), "root.n", "range"),
+        ("no such measure", rule(measure("median")), "root.measure", "choice"),
+        ("a measure of no property", rule(measure("sum", op="gt", value=1)),
+         "root.property", "required"),
+        ("a property of a count", rule(measure("count", property="a", op="gt")),
+         "root.property", "unknown_key"),
+        ("a number by its text",
+         rule(measure("average", property="a", op="contains", value="1")),
+         "root.op", "choice"),
+        ("a time by its number", rule(measure("last_at", op="gt", value=1)),
+         "root.op", "choice"),
+        ("a measure against nothing", rule(measure("count", op="gt")), "root.value",
+         "required"),
+        ("a measure in two windows",
+         rule(measure("count", op="gt", value=1, within=DAYS,
+                      between={"to": "2026-01-01"})), "root", "choice"),
+        ("a measure with a count", rule(measure("count", count=1)), "root",
+         "unknown_key"),
         ("one step", rule({"type": "sequence", "steps": [{"name": "a"}]}),
          "root.steps", "range"),
         ("eleven steps", rule({"type": "sequence", "steps": [{"name": "a"}] * 11}),
