@@ -60,6 +60,7 @@ def register_own() -> None:
     from crm.computed.telling import ComputedTimeline
     from crm.facts import spoken as spoken_facts
     from crm.facts.attributes import AttributeSource
+    from crm.facts.cohorts import CohortSource
     from crm.facts.devices import DeviceSource
     from crm.facts.events import EventSource
     from crm.facts.figures import AggregateSource
@@ -74,7 +75,8 @@ def register_own() -> None:
     from crm.purchases.timeline import PurchaseTimeline
 
     done = (EventSource, OccurrenceSource, AggregateSource, SequenceSource)
-    for source in (*done, AttributeSource, DeviceSource, OrderSource):
+    known = (AttributeSource, DeviceSource, OrderSource, CohortSource)
+    for source in (*done, *known):
         register_facts(source())
     for reader in (spoken_facts, spoken_orders):
         register_spoken(reader.SPOKEN)

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
+from crm.buckets import hash_fnv1a
 from notifications.channels.base import Outcome
-from notifications.experiments.assign import hash_fnv1a
 from notifications.reasons import Reason
 
 State = Literal["sent", "failed", "unknown", "pending", "expired"]

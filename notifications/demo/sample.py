@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from crm.buckets import hash_fnv1a
 from notifications.demo.rows import Row
-from notifications.experiments.assign import hash_fnv1a
 
 # code, name, price in GBP, category
 PRODUCTS = (

@@ -1,33 +1,12 @@
-"""Who falls into which bucket: the hash of GrowthBook's SDKs, version 2.
-
-Pure and stable: a person stays in their bucket on every machine and in every year,
-and GrowthBook's published vectors hold.
-"""
+"""Who falls into which share: a person stays in theirs on every machine and in every
+year. Pure; the hash is that of `crm.buckets`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import Final
 
-FNV_OFFSET: Final = 0x811C9DC5
-FNV_PRIME: Final = 0x01000193
-# Buckets of hash version 2: shares are exact to 0.01 %.
-RESOLUTION: Final = 10_000
-
-
-def hash_fnv1a(text: str) -> int:
-    """The 32-bit FNV-1a hash of the UTF-8 text."""
-    value = FNV_OFFSET
-    for byte in text.encode():
-        value = ((value ^ byte) * FNV_PRIME) & 0xFFFFFFFF
-    return value
-
-
-def hash_position(seed: str, value: str) -> float:
-    """Where a value falls in [0, 1), in steps of 0.0001 (`hash(seed, value, 2)`)."""
-    # Hashing the decimal digits once more undoes FNV's likeness of like inputs.
-    return hash_fnv1a(str(hash_fnv1a(seed + value))) % RESOLUTION / RESOLUTION
+from crm.buckets import hash_position
 
 
 def assign_bucket(seed: str, value: str, shares: Sequence[float]) -> int | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise, product
 from typing import Any
+from uuid import UUID, uuid4
 
 from tests.segments.oracle_measures import answer_measure
 from tests.segments.oracle_values import MISSING, compare, span
@@ -17,6 +18,7 @@ class Person:
     """Everything the oracle knows about one contact."""
 
     known_since: datetime
+    uuid: UUID = field(default_factory=uuid4)
     traits: dict[str, Any] = field(default_factory=dict)
     email: str = ""
     time_zone: str = ""
@@ -276,7 +278,21 @@ def last_order(node: dict[str, Any], person: Person, at: datetime) -> bool:
     return compare(newest, node["op"], node["value"], at)
 
 
+def hash_bytes(text: str) -> int:
+    state = 2166136261
+    for byte in text.encode():
+        state = (state ^ byte) * 16777619 % 2**32
+    return state
+
+
+def cohort(node: dict[str, Any], person: Person, at: datetime) -> bool:
+    drawn = hash_bytes(str(hash_bytes(node.get("seed", "") + str(person.uuid))))
+    lowest, highest = node.get("from", 0), node.get("to", 100)
+    return round(lowest * 100) <= drawn % 10_000 < round(highest * 100)
+
+
 LEAVES = {
+    "cohort": cohort,
     "orders": orders,
     "last_order": last_order,
     "attribute": attribute,

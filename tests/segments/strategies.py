@@ -260,6 +260,13 @@ FAMILIES = {
             "reachable": st.booleans(),
         },
     ),
+    "cohort": st.fixed_dictionaries(
+        {"type": st.just("cohort"), "to": st.sampled_from([50, 66.6, 90.05, 100])},
+        optional={
+            "from": st.sampled_from([0, 0.01, 33.3, 49.99]),
+            "seed": st.sampled_from(["", "spring", "🌬️ %s"]),
+        },
+    ),
     "everyone": st.just({"type": "everyone"}),
     "segment": st.builds(
         lambda member: {"type": "segment", "segment": "vip", "member": member},
@@ -315,6 +322,7 @@ def store(people: list[Person]) -> list[int]:
     target = make_contact(None)
     contacts = Contact.objects.bulk_create(
         Contact(
+            uuid=person.uuid,
             traits=person.traits,
             email=person.email,
             time_zone=person.time_zone,

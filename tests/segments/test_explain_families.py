@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from crm.buckets import hash_position
 from segments.explain import explain_contact
 from segments.rules.validate import parse_rule
 from tests.factories import make_contact, make_event
@@ -84,3 +86,14 @@ def test_the_facts_that_decided(node: Any, matches: bool, facts: str) -> None:
     told = explain_contact(rule, contact.pk, at=AT)
 
     assert (told.matches, told.facts) == (matches, facts)
+
+
+@pytest.mark.django_db
+def test_a_share_says_what_was_drawn() -> None:
+    contact = make_contact(uuid=UUID(int=7))
+    number = hash_position("spring", str(contact.uuid)) * 100
+    rule = {"type": "cohort", "from": number, "to": number + 0.01, "seed": "spring"}
+
+    told = explain_contact(parse_rule({"version": 1, "root": rule}), contact.pk, at=AT)
+
+    assert (told.matches, told.facts) == (True, f"drew {number:g} of 100")

@@ -84,6 +84,7 @@ NUMBER = {"property": "n", "op": "lt", "value": 3}
         leaf(type="attribute", trait="v", op="matches", value="^10$"),
         leaf(type="attribute", trait="v", op="has", value="10"),
         leaf(type="event", name="A", between={"to": "2026-03-01"}),
+        leaf(**{"type": "cohort", "from": 0, "to": 12.5, "seed": "spring"}),
         leaf(
             **{"type": "aggregate", "measure": "last", "name": "A", "property": "p"},
             **{"lines": "products", "within": WEEK, "op": "equals", "value": "10"},

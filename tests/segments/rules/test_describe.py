@@ -228,6 +228,16 @@ RULES: list[tuple[str, dict[str, Any], str]] = [
         },
         "have time of the first “Paid” ever that is 7 days ago or longer",
     ),
+    (
+        "a share",
+        {"type": "cohort", "to": 10},
+        "are in a random 10 % of people (0 to 10 %)",
+    ),
+    (
+        "a share of another draw",
+        {"type": "cohort", "from": 12.5, "to": 100, "seed": "spring"},
+        "are in a random 87.5 % of people (12.5 to 100 %, draw “spring”)",
+    ),
 ]
 
 

@@ -30,6 +30,10 @@ def measure(kind: str, **more: Any) -> dict[str, Any]:
     return {"type": "aggregate", "measure": kind, "name": "Viewed", **more}
 
 
+def cohort(**more: Any) -> dict[str, Any]:
+    return {"type": "cohort", **more}
+
+
 def event(**more: Any) -> dict[str, Any]:
     return {"type": "event", "name": "Viewed", **more}
 
@@ -193,6 +197,13 @@ def event(**more: Any) -> dict[str, Any]:
                       between={"to": "2026-01-01"})), "root", "choice"),
         ("a measure with a count", rule(measure("count", count=1)), "root",
          "unknown_key"),
+        ("a share without ends", rule(cohort()), "root", "required"),
+        ("a share below 0", rule(cohort(**{"from": -1})), "root.from", "range"),
+        ("a share above 100", rule(cohort(to=100.5)), "root.to", "range"),
+        ("a share too fine", rule(cohort(to=10.005)), "root.to", "range"),
+        ("a share as text", rule(cohort(to="10")), "root.to", "type"),
+        ("an empty share", rule(cohort(**{"from": 10, "to": 10})), "root", "range"),
+        ("a draw by number", rule(cohort(to=1, seed=0)), "root.seed", "type"),
         ("one step", rule({"type": "sequence", "steps": [{"name": "a"}]}),
          "root.steps", "range"),
         ("eleven steps", rule({"type": "sequence", "steps": [{"name": "a"}] * 11}),
