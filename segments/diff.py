@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -103,6 +104,19 @@ def wait_for_touches() -> None:
             "SELECT pg_advisory_lock(%s, 0), pg_advisory_unlock(%s, 0)",
             [LOCK_CLASS, LOCK_CLASS],
         )
+
+
+@contextmanager
+def hold_build_lock() -> Iterator[bool]:
+    """True where no other worker builds; held by this session until the end."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, -1)", [LOCK_CLASS])
+        held = bool(cursor.fetchone()[0])
+        try:
+            yield held
+        finally:
+            if held:
+                cursor.execute("SELECT pg_advisory_unlock(%s, -1)", [LOCK_CLASS])
 
 
 def apply_rule(

@@ -9,8 +9,7 @@ from __future__ import annotations
 import heapq
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,9 +18,9 @@ from django.db import DataError, OperationalError, connection, transaction
 from crm.clock import read_clock
 from crm.models import Contact
 from crm.ports.facts import Sql
+from segments.catalogs import list_behind
 from segments.diff import (
     CLOCKS,
-    LOCK_CLASS,
     Diff,
     apply_rule,
     lock_segment,
@@ -167,16 +166,20 @@ def pass_on(segment: Segment, diff: Diff, *, at: datetime) -> None:
 
 
 def refresh_waiting_segments(at: datetime) -> int:
-    """Build what was made or edited, and recheck what was not for a day."""
+    """Build what was made or edited, recheck what was not for a day, and what asks
+    about items since some changed."""
     waiting = Segment.objects.building() | Segment.objects.filter(
         kind=Segment.Kind.DYNAMIC,
         state=Segment.State.LIVE,
         refreshed_at__lt=at - RECHECK_AFTER,
     )
+    reasons = dict.fromkeys(list_behind(at), "items of a catalog changed")
+    reasons |= dict.fromkeys(waiting.values_list("pk", flat=True), "")
     built = 0
-    for pk in waiting.in_order().values_list("pk", flat=True):
+    found = Segment.objects.filter(pk__in=reasons)
+    for pk in found.in_order().values_list("pk", flat=True):
         try:
-            refresh_segment(Segment(pk=pk), at=at)
+            refresh_segment(Segment(pk=pk), at=at, reason=reasons[pk])
             built += 1
         except (DataError, OperationalError):
             # Shown on the segment; the others must not wait for it.
@@ -382,16 +385,3 @@ def count_sizes(at: datetime) -> int:
             Segment.objects.filter(pk=segment.pk).update(size=size, sized_at=at)
             counted += 1
     return counted
-
-
-@contextmanager
-def hold_build_lock() -> Iterator[bool]:
-    """True where no other worker builds; held by this session until the end."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, -1)", [LOCK_CLASS])
-        held = bool(cursor.fetchone()[0])
-        try:
-            yield held
-        finally:
-            if held:
-                cursor.execute("SELECT pg_advisory_unlock(%s, -1)", [LOCK_CLASS])

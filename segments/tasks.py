@@ -10,6 +10,7 @@ from django.conf import settings
 from crm.bell import ring
 from crm.clock import read_clock
 from segments import membership, traits
+from segments.diff import hold_build_lock
 
 # Rows a tick looks at before it leaves the rest to the next one.
 BATCHES_PER_TICK = 10
@@ -35,7 +36,7 @@ def expire_memberships() -> int:
 @shared_task(soft_time_limit=1_800, time_limit=1_860)
 def refresh_segments() -> int:
     """Build what was made or edited; one worker at a time."""
-    with membership.hold_build_lock() as held:
+    with hold_build_lock() as held:
         return membership.refresh_waiting_segments(read_clock()) if held else 0
 
 

@@ -18,6 +18,7 @@ from django.db import transaction
 
 from crm.catalog.changes import Change, Policy, Shown, compare_states
 from crm.catalog.fields import Field, FieldRefused, read_fields
+from crm.catalog.moves import note_move
 from crm.catalog.rows import COLUMNS, TAKEN, read_code, read_row
 from crm.events.limits import Fault
 from crm.models import Catalog, CatalogChange, CatalogItem
@@ -86,7 +87,7 @@ def save_items(
     `partial` it changes only what it names. Of a repeated code the last row wins. An
     archived item comes back. `quiet`: history is written, nobody is told.
 
-    A transaction for each thousand rows, four statements in it.
+    A transaction for each thousand rows, five statements in it.
     """
     save = _Save(
         catalog=catalog,
@@ -119,6 +120,8 @@ def _save_chunk(save: _Save, chunk: Sequence[tuple[int, Any]], saved: Saved) -> 
         unique_fields=["catalog", "code"],
         update_fields=WRITTEN,
     )
+    if moved:
+        note_move(save.catalog)
     pairs = [(stands.get(item.code), item) for item in moved]
     saved.changes += _write_changes(
         pairs, policy=save.policy, source=save.source, at=save.at
@@ -205,6 +208,8 @@ def archive_items(
     for item in gone:
         item.archived_at = item.updated_at = at
     CatalogItem.objects.bulk_update(gone, ["archived_at", "updated_at"])
+    if gone:
+        note_move(catalog)
     _write_changes(
         list(zip(going, gone, strict=True)),
         policy=Policy(settings.PRICE_DROP_MIN_PCT, catalog.is_news),

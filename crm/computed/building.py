@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.db.models import Q
-
-from crm.computed.values import Moved, clear, compute
+from crm.computed.definition import has_lookup
+from crm.computed.values import Moved, clear, compute, load_definition
 from crm.models import ComputedClock, ComputedTrait, Contact
 
 # Contacts of one piece: events and pages wait for their locks no longer than that.
@@ -54,8 +53,9 @@ def build_piece(*, at: datetime, size: int = PIECE) -> Piece:
 
 def recheck_lookups(at: datetime) -> int:
     """Have those built anew that look into catalogs, once a day."""
-    looks = Q(spec__has_key="lookup") | Q(spec__of__has_key="lookup")
     old = ComputedTrait.objects.filter(
-        looks, state=ComputedTrait.State.LIVE, built_at__lt=at - RECHECK_AFTER
+        state=ComputedTrait.State.LIVE, built_at__lt=at - RECHECK_AFTER
     )
-    return old.update(state=ComputedTrait.State.BUILDING, done_to=0)
+    ids = [trait.pk for trait in old if has_lookup(load_definition(trait))]
+    # The state once more: an edit may have come between.
+    return old.filter(pk__in=ids).update(state=ComputedTrait.State.BUILDING, done_to=0)

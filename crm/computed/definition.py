@@ -23,7 +23,14 @@ from crm.facts.aggregates import Aggregate, read_aggregate, show_answer
 from crm.facts.attributes import LIVE, SELECTED, choose_traits
 from crm.facts.comparisons import read_json_number
 from crm.facts.reading import Reader, check_text
-from crm.ports.facts import Evidence, Mentions, RuleError, Scope, Sql
+from crm.ports.facts import (
+    CATALOG_CHANGED,
+    Evidence,
+    Mentions,
+    RuleError,
+    Scope,
+    Sql,
+)
 
 KINDS: Final = {"aggregate": "What somebody did", "tier": "A tier by a number"}
 TIERS_MAX: Final = 20
@@ -153,5 +160,4 @@ def describe_definition(definition: Definition) -> str:
 
 def has_lookup(definition: Definition) -> bool:
     """Whether values follow from a catalog too, which no event tells of."""
-    of = definition.of if isinstance(definition, Tier) else definition
-    return isinstance(of, Aggregate) and of.lookup is not None
+    return CATALOG_CHANGED in definition.mentions().traits

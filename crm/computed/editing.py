@@ -17,7 +17,7 @@ from crm.computed.definition import (
 )
 from crm.models import ComputedTrait, Contact
 from crm.models.audit import record_audit
-from crm.ports.facts import RuleError
+from crm.ports.facts import CATALOG_CHANGED, RuleError
 
 # Each one costs every event that it names.
 TRAITS_MAX: Final = 100
@@ -72,7 +72,8 @@ def save_computed(
         mentions = definition.mentions()
         trait.summary = describe_definition(definition)
         trait.event_names = sorted(mentions.events)
-        trait.trait_names = sorted(mentions.traits)
+        # Catalogs are looked at once a day: see `recheck_lookups`.
+        trait.trait_names = sorted(mentions.traits - {CATALOG_CHANGED})
         trait.version = known.version + 1 if known else 1
     if known is None:
         trait.created_by = actor if hasattr(actor, "pk") else None

@@ -2,9 +2,13 @@
 
     {"property": "$product", "op": "equals", "value": "boots-42"}
     {"property": "$category", "op": "in", "value": ["Shoes", "Socks"]}
+    {"property": "$product.stock", "op": "lte", "value": 5}
 
 Looked for in the event itself and in the lines of its cart or order, under the keys
 of `crm.lines`; `not_equals` holds where none of them is the one.
+
+After `$product.` stands a field of the item in its catalog as it is now: see
+`crm.facts.items`.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from collections.abc import Collection
 from datetime import datetime
 
 from crm.facts.comparisons import EQUALITY, Comparison, compare_json
+from crm.facts.items import compare_items, find_field
 from crm.facts.naming import show_name
 from crm.lines import CATEGORY_KEY, LINE_KEYS, PRODUCT_KEYS
 from crm.ports.facts import Sql
@@ -28,6 +33,8 @@ def list_allowed(name: str, ops: Collection[str]) -> Collection[str]:
 
 
 def show_property(name: str) -> str:
+    if field := find_field(name):
+        return f"{show_name(field)} of the product"
     return NAMES.get(name) or show_name(name, NAMES.values())
 
 
@@ -35,6 +42,8 @@ def compare_event(name: str, comparison: Comparison, at: datetime) -> Sql:
     """A condition on a property of the event under the alias e; never NULL."""
     if name in ABOUT:
         return compare_about("e.properties", name, comparison)
+    if field := find_field(name):
+        return compare_items("e.properties", field, comparison, at)
     return compare_json("e.properties", name, comparison, at)
 
 

@@ -28,7 +28,14 @@ from typing import Any, Final
 from crm.facts.comparisons import show_value
 from crm.facts.happenings import OLDEST, Happening, read_happening, wake_at_rank
 from crm.facts.reading import NAME_MAX, Reader, check_text
-from crm.ports.facts import Evidence, Mentions, RuleError, Scope, Sql
+from crm.ports.facts import (
+    CATALOG_CHANGED,
+    Evidence,
+    Mentions,
+    RuleError,
+    Scope,
+    Sql,
+)
 
 MEASURES: Final = {
     "count": "number",
@@ -249,7 +256,8 @@ class Aggregate:
         return wake_at_rank(self.happening, scope, rank)
 
     def mentions(self) -> Mentions:
-        return Mentions(events=frozenset(self.happening.names))
+        looked = frozenset({CATALOG_CHANGED} if self.lookup else ())
+        return self.happening.mentions() | Mentions(traits=looked)
 
     def evidence(self, scope: Scope) -> Evidence:
         """The answer with how many events there were, and the newest of them."""

@@ -5,6 +5,9 @@
      "op": "gte", "value": 100}
     {"type": "aggregate", "measure": "most_frequent", "name": "Order Completed",
      "lines": "products", "property": "category", "op": "equals", "value": "Shoes"}
+    {"type": "aggregate", "measure": "last", "name": "Product Viewed",
+     "property": "product_id", "lookup": {"catalog": "products", "field": "brand"},
+     "op": "equals", "value": "Alpine"}
     {"type": "aggregate", "measure": "first_at", "name": "Order Completed",
      "op": "more_than_ago", "value": {"amount": 1, "unit": "days"}}
 
@@ -26,7 +29,7 @@ from crm.facts.reading import Reader
 from crm.ports.facts import Condition, Input, Term
 
 COMPARED = ("op", "value")
-KEYS = ("measure", *HAPPENING_KEYS, "property", "lines")
+KEYS = ("measure", *HAPPENING_KEYS, "property", "lines", "lookup")
 
 
 class AggregateSource:
@@ -48,6 +51,8 @@ class AggregateSource:
                     Input("op", "Comparison", "choice", ops),
                     Input("value", "Value", "value"),
                     Input("lines", "In each line of", "text", suggest="properties"),
+                    Input("lookup.catalog", "Look it up in the catalog", "text"),
+                    Input("lookup.field", "and read its", "text"),
                     *WITHIN,
                     WHERE,
                 ),

@@ -14,7 +14,7 @@ from crm.facts.naming import show_name
 from crm.facts.steps import (
     Step,
     list_arrivals,
-    list_names,
+    list_mentions,
     select_steps,
     show_last_times,
 )
@@ -87,7 +87,7 @@ class InSequence:
         )
 
     def mentions(self) -> Mentions:
-        return Mentions(events=frozenset(list_names(self.steps)))
+        return list_mentions(self.steps)
 
     def evidence(self, scope: Scope) -> Evidence:
         return show_last_times(self.steps, scope, self.window)
@@ -163,7 +163,7 @@ class NotFollowed:
         )
 
     def mentions(self) -> Mentions:
-        return Mentions(events=frozenset(list_names(self._steps)))
+        return list_mentions(self._steps)
 
     def evidence(self, scope: Scope) -> Evidence:
         return show_last_times(self._steps, scope, self.window)

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from crm.facts.about import compare_event, list_allowed, show_property
 from crm.facts.attributes import LIVE
 from crm.facts.comparisons import PLAIN, Comparison, read_comparison
+from crm.facts.items import list_catalog_mentions
 from crm.facts.naming import quote
 from crm.facts.reading import Reader, check_moment
 from crm.facts.window import Span, Window, show_moment
@@ -106,6 +107,10 @@ class Happening:
             (*named.params, scope.at, *limit.params),
         )
 
+    def mentions(self) -> Mentions:
+        asked = [name for name, _ in self.where]
+        return Mentions(frozenset(self.names), list_catalog_mentions(asked))
+
     def describe_what(self) -> str:
         tests = " and ".join(
             f"{show_property(name)} {test.describe()}" for name, test in self.where
@@ -152,7 +157,7 @@ class Performed:
         return wake_at_count(self.happening, scope, self.op, self.n)
 
     def mentions(self) -> Mentions:
-        return Mentions(events=frozenset(self.happening.names))
+        return self.happening.mentions()
 
     def evidence(self, scope: Scope) -> Evidence:
         return self.happening.evidence(scope)
@@ -184,7 +189,7 @@ class NotPerformed:
         )
 
     def mentions(self) -> Mentions:
-        return Mentions(events=frozenset(self.happening.names))
+        return self.happening.mentions()
 
     def evidence(self, scope: Scope) -> Evidence:
         rows, limit = self.happening.rows(scope), scope.limit("c.id")

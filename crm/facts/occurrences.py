@@ -28,6 +28,7 @@ from crm.facts.comparisons import (
     read_comparison,
 )
 from crm.facts.happenings import Happening, read_filters
+from crm.facts.items import list_catalog_mentions
 from crm.facts.naming import show_name
 from crm.facts.reading import Reader
 from crm.ports.facts import (
@@ -132,7 +133,8 @@ class Occurrence:
         )
 
     def mentions(self) -> Mentions:
-        return Mentions(events=frozenset(self.happening.names))
+        asked = list_catalog_mentions(name for name, _ in self.having)
+        return self.happening.mentions() | Mentions(traits=asked)
 
     def evidence(self, scope: Scope) -> Evidence:
         found = self._moments(scope)

@@ -8,9 +8,10 @@ from typing import Any
 
 from crm.facts.about import compare_event, show_property
 from crm.facts.comparisons import Comparison
+from crm.facts.items import list_catalog_mentions
 from crm.facts.naming import quote
 from crm.facts.window import Window
-from crm.ports.facts import Evidence, Scope, Sql
+from crm.ports.facts import Evidence, Mentions, Scope, Sql
 
 # The values of a property that an event holds, itself or in a list of entries.
 HELD = """CROSS JOIN LATERAL (
@@ -73,6 +74,14 @@ def select_steps(
 
 def list_names(steps: Iterable[Step]) -> list[str]:
     return sorted({step.name for step in steps})
+
+
+def list_mentions(steps: Iterable[Step]) -> Mentions:
+    found = Mentions()
+    for step in steps:
+        asked = list_catalog_mentions(name for name, _ in step.where)
+        found = found | Mentions(frozenset({step.name}), asked)
+    return found
 
 
 def list_arrivals(steps: Sequence[Step], scope: Scope) -> Sql:

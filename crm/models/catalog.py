@@ -49,6 +49,11 @@ class Catalog(models.Model):
     webhook_secret = EncryptedTextField(blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
+    # How often its items were changed, and how often when that was last looked at.
+    moves = models.BigIntegerField(default=0, db_default=0, editable=False)
+    seen_moves = models.BigIntegerField(default=0, db_default=0, editable=False)
+    # When a change was seen last: what asks of items is older than that, or knows.
+    moved_at = models.DateTimeField(null=True, editable=False)
 
     objects = CatalogQuerySet.as_manager()
 

@@ -25,6 +25,8 @@ from typing import Any, Protocol
 ANY_EVENT = "*"
 # In `Mentions.traits`: the answer moves when a device is added, changed or lost.
 DEVICE_CHANGED = "$device"
+# In `Mentions.traits`: the answer moves, for anybody, with an item of a catalog.
+CATALOG_CHANGED = "$catalog"
 
 
 class RuleError(ValueError):

@@ -15,7 +15,7 @@ from django.db.models import Q, Value
 from django.db.models.functions import Lower, StrIndex
 from django.utils import timezone
 
-from crm.ports.facts import ANY_EVENT, RuleError
+from crm.ports.facts import ANY_EVENT, CATALOG_CHANGED, RuleError
 from segments.rules.condition import Rule
 from segments.rules.validate import parse_rule
 
@@ -49,6 +49,14 @@ class SegmentQuerySet(models.QuerySet["Segment"]):
     def building(self) -> Self:
         """Waiting for their first build, or for one after an edit."""
         return self.filter(state=Segment.State.BUILDING)
+
+    def behind_catalogs(self, moved_at: datetime) -> Self:
+        """Live ones that ask about items and were last compared before these moved."""
+        return self.kept_live().filter(
+            state=Segment.State.LIVE,
+            current_version__trait_names__contains=[CATALOG_CHANGED],
+            refreshed_at__lt=moved_at,
+        )
 
     def before(self, segment: Segment) -> Self:
         """Those that are built before this one."""

@@ -21,6 +21,7 @@ from typing import Any, Final
 from crm.facts.reading import Reader, check_text
 from crm.facts.window import UNIT_SECONDS, Window
 from crm.ports.facts import (
+    CATALOG_CHANGED,
     Condition,
     Evidence,
     Input,
@@ -110,8 +111,8 @@ def _read_stage(node: Any, path: str) -> Stage:
         raise RuleError(inner, error.code, error.message) from error
     for leaf in rule.leaves():
         asks = leaf.condition.mentions()
-        if asks.segments or STAGE_TRAIT in asks.traits:
-            words = "stages ask for neither segments nor stages"
+        if asks.segments or not asks.traits.isdisjoint((STAGE_TRAIT, CATALOG_CHANGED)):
+            words = "stages ask for neither segments nor stages nor items of catalogs"
             raise RuleError(f"{path}.rule.{leaf.path}", "choice", words)
     return Stage(key, label, rule)
 

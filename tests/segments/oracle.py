@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 from tests.segments.oracle_measures import answer_measure
 from tests.segments.oracle_values import MISSING, compare, span
+from tests.segments.shelf import asks_well
 
 
 @dataclass
@@ -100,7 +101,9 @@ def is_about(one: dict[str, Any], properties: dict[str, Any]) -> bool:
 
 def passes(filters: Any, properties: dict[str, Any], at: datetime) -> bool:
     return all(
-        is_about(one, properties)
+        asks_well(one, properties, at)
+        if one["property"].startswith("$product.")
+        else is_about(one, properties)
         if one["property"].startswith("$")
         else compare(
             properties.get(one["property"], MISSING), one["op"], one.get("value"), at

@@ -14,6 +14,7 @@ from tests.factories import make_contact
 from tests.segments.measure_leaves import AGGREGATE
 from tests.segments.oracle import Person
 from tests.segments.order_leaves import ORDER_LEAF, ORDERS, store_orders
+from tests.segments.shelf import ASKED, NAMED, store_shelf
 
 AT = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 HALF_DAYS = st.integers(-2, 10)
@@ -134,7 +135,7 @@ FILTER = merged(
     st.fixed_dictionaries({"property": st.sampled_from(TRAITS)}),
     comparisons(dated=False),
 )
-FILTERS = st.lists(FILTER, max_size=2)
+FILTERS = st.lists(st.one_of(FILTER, FILTER, ASKED), max_size=2)
 STEP = st.fixed_dictionaries(
     {"name": st.sampled_from(EVENTS)}, optional={"where": FILTERS}
 )
@@ -224,6 +225,12 @@ FAMILIES = {
         ),
     ),
     "aggregate": merged(HAPPENING, AGGREGATE),
+    "items": merged(
+        st.fixed_dictionaries(
+            {"type": st.just("event"), "name": st.sampled_from(EVENTS)}
+        ),
+        st.fixed_dictionaries({"where": st.lists(ASKED, min_size=1, max_size=2)}),
+    ),
     "not_performed": merged(
         st.just({"type": "not_performed"}),
         HAPPENING,
@@ -295,7 +302,7 @@ PERSON = st.builds(
         st.tuples(
             st.sampled_from(EVENTS),
             HALF_DAYS_AGO,
-            st.dictionaries(st.sampled_from(TRAITS), VALUES, max_size=2),
+            merged(st.dictionaries(st.sampled_from(TRAITS), VALUES, max_size=2), NAMED),
             st.sampled_from([None, 10, 0.5]),
         ),
         max_size=5,
@@ -351,6 +358,7 @@ def store(people: list[Person]) -> list[int]:
         for n, (platform, permission, state, seen) in enumerate(person.devices)
     )  # fmt: skip
     store_orders(pairs)
+    store_shelf(AT)
     Membership.objects.bulk_create(
         Membership(segment=vip, contact=contact)
         for contact, person in pairs

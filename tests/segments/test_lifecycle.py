@@ -132,6 +132,10 @@ def test_new_stages_are_built_and_the_older_stand_until_then() -> None:
            {"type": "lifecycle", "stage": "new"}}}], "stages[0].rule.root", "choice"),
         ([{**SHIPPED[0], "rule": {"version": 1, "root":
            {"type": "segment", "segment": "x"}}}], "stages[0].rule.root", "choice"),
+        ([{**SHIPPED[0], "rule": {"version": 1, "root":
+           {"type": "event", "name": "Viewed", "where": [
+               {"property": "$product.stock", "op": "exists"}]}}}],
+         "stages[0].rule.root", "choice"),
     ],
 )  # fmt: skip
 def test_wrong_stages_are_refused_with_their_path(

@@ -119,7 +119,7 @@ def test_a_thousand_rows_cost_a_fixed_number_of_statements(
     shoes: Catalog, django_assert_num_queries: Any
 ) -> None:
     rows = [{"code": f"c{n}", "name": "A", "price": n} for n in range(1_000)]
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         save(shoes, *rows)
     assert CatalogItem.objects.count() == 1_000
 

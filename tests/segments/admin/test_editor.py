@@ -84,6 +84,17 @@ NUMBER = {"property": "n", "op": "lt", "value": 3}
         leaf(type="attribute", trait="v", op="matches", value="^10$"),
         leaf(type="attribute", trait="v", op="has", value="10"),
         leaf(type="event", name="A", between={"to": "2026-03-01"}),
+        leaf(
+            type="event",
+            name="A",
+            count={"op": "at_least", "n": 2},
+            where=[{"property": "$product.stock", "op": "lte", "value": 5}],
+        ),
+        leaf(
+            **{"type": "aggregate", "measure": "last", "name": "A", "property": "sku"},
+            lookup={"catalog": "products", "field": "brand"},
+            **{"op": "equals", "value": "Alpine"},
+        ),
         leaf(**{"type": "cohort", "from": 0, "to": 12.5, "seed": "spring"}),
         leaf(
             **{"type": "aggregate", "measure": "last", "name": "A", "property": "p"},
