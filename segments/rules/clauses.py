@@ -13,7 +13,14 @@ from dataclasses import dataclass, field, replace
 from segments.rules import phrases
 from segments.rules.heads import find_trait_head
 from segments.rules.messages import read_ignored, read_message
-from segments.rules.phrases import Cursor, Node, read_money, read_times, read_window
+from segments.rules.phrases import (
+    Cursor,
+    Node,
+    read_item,
+    read_money,
+    read_times,
+    read_window,
+)
 from segments.rules.words import Vocabulary, match_name, walk_words
 
 ORDER = "Order Completed"
@@ -35,6 +42,8 @@ class Clause:
     total: Node | None = None
     window: Node | None = None
     about: tuple[str, str] | None = None
+    # Filters of what is true now of the product.
+    items: tuple[Node, ...] = ()
     # The word of the deed, for "completed step 1 but not step 2".
     verb: str = ""
     is_elliptic: bool = False
@@ -42,6 +51,10 @@ class Clause:
     is_window_lent: bool = False
     unknown: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def is_of_products(self) -> bool:
+        return bool(self.events) and SHOP_EVENTS.issuperset(self.events)
 
     @property
     def says_nothing(self) -> bool:
@@ -91,7 +104,12 @@ class ClauseReader:
     ) -> tuple[Clause, Cursor] | None:
         if clause.says_nothing and (head := self._read_head(clause, cursor)):
             return head
-        for read in (self._read_count, self._read_window, self._read_object):
+        for read in (
+            self._read_count,
+            self._read_window,
+            self._read_item,
+            self._read_object,
+        ):
             if part := read(clause, cursor):
                 return part
         if found := cursor.take(phrases.FILLER):
@@ -249,6 +267,16 @@ class ClauseReader:
             return None
         window = read_window(found[0])
         return (replace(clause, window=window), found[1]) if window else None
+
+    def _read_item(
+        self, clause: Clause, cursor: Cursor
+    ) -> tuple[Clause, Cursor] | None:
+        found = read_item(cursor) if clause.is_of_products else None
+        if found is None:
+            return None
+        node, note, cursor = found
+        notes = (*clause.notes, note) if note else clause.notes
+        return replace(clause, items=(*clause.items, node), notes=notes), cursor
 
     def _read_object(
         self, clause: Clause, cursor: Cursor

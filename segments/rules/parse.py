@@ -20,7 +20,16 @@ from typing import Any
 from segments.rules.clauses import SHOP_EVENTS, Clause, ClauseReader
 from segments.rules.formal import read_description
 from segments.rules.messages import negate_count, negate_message
-from segments.rules.phrases import AND, OR, THEN, Cursor, Node
+from segments.rules.phrases import (
+    AND,
+    OR,
+    SCARCITY,
+    THEN,
+    Cursor,
+    Node,
+    ask_scarce,
+    word_scarce,
+)
 from segments.rules.validate import RULE_VERSION
 from segments.rules.words import NUMBER, UNITS, Vocabulary, fold
 
@@ -66,7 +75,12 @@ def parse_sentence(said: str, vocabulary: Vocabulary) -> Reading:
     text, unmet = set_predictions_aside(fold(raw))
     if EVERYONE.fullmatch(text.strip()):
         return Reading({"type": "everyone"})
+    scarce = SCARCITY.match(text)
+    if scarce:
+        text = " " * scarce.end() + text[scarce.end() :]
     found = read_clauses(ClauseReader(text, vocabulary), Cursor(text, raw).move(0))
+    if scarce:
+        found = ask_for_scarcity(found, raw[: scarce.end()].strip())
     nodes = [join_nodes("all", group) for group in build_groups(lend_windows(found))]
     words = [word for one in found for word in one.clause.unknown]
     return Reading(
@@ -86,6 +100,20 @@ def set_predictions_aside(text: str) -> tuple[str, tuple[str, ...]]:
         what = found["what"]
         return f"viewed {what} and added {what} to the cart", tuple(unmet)
     return text, tuple(unmet)
+
+
+def ask_for_scarcity(found: list[Joined], said: str) -> list[Joined]:
+    """ "scarcity only for users who viewed …": of what they viewed little is left."""
+    for place, one in enumerate(found):
+        clause = one.clause
+        if clause.is_of_products and not clause.is_negated:
+            clause = replace(
+                clause,
+                items=(*clause.items, ask_scarce()),
+                notes=(*clause.notes, word_scarce("scarcity")),
+            )
+            return [*found[:place], replace(one, clause=clause), *found[place + 1 :]]
+    return [Joined(Clause(unknown=(said,))), *found]
 
 
 @dataclass(frozen=True)
@@ -175,10 +203,11 @@ def build_step(clause: Clause) -> Node:
 
 
 def build_filters(clause: Clause) -> Node:
-    if clause.about is None:
-        return {}
-    name, value = clause.about
-    return {"where": [{"property": name, "op": "equals", "value": value}]}
+    filters = list(clause.items)
+    if clause.about is not None:
+        name, value = clause.about
+        filters.insert(0, {"property": name, "op": "equals", "value": value})
+    return {"where": filters} if filters else {}
 
 
 def build_node(clause: Clause) -> Node:

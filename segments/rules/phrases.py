@@ -69,6 +69,26 @@ TIMES = re.compile(
     r"(?P<or_more_2> or more\b)?"
 )
 MANY = re.compile(r"(?:multiple|several|many) times\b|repeatedly\b|again and again\b")
+# What is true of the product now: its stock, and its price.
+SCARCE_STOCK: Final = 5
+SCARCITY = re.compile(
+    r"(?:send |show |use )?(?:a |an )?(?:scarcity|low[- ]stock)"
+    r"(?: (?:messages?|alerts?|reminders?))?(?: only)? (?:for|to)\b"
+)
+IS = r"(?:(?:that|which) )?(?:(?:is|are|was|were) )?"
+SCARCE = re.compile(
+    rf"{IS}(?:almost|nearly) (?:sold out|gone|out of stock)|{IS}scarce\b"
+    rf"|{IS}(?:running low|low in stock)|(?:with|having) (?:low|little) stock\b"
+)
+SOLD_OUT = re.compile(rf"{IS}(?:sold out|out of stock)\b")
+LEFT = re.compile(
+    rf"(?:with|having|of which) (?:there (?:is|are) )?(?P<how>only|{MOST}|{FEWER}) "
+    rf"(?P<n>{NUMBER})(?: (?:items?|pieces?))? (?:left|in stock)\b"
+)
+REDUCED = re.compile(
+    rf"{IS}(?:on sale|reduced|discounted|marked down)\b"
+    r"|whose price (?:has |was )?(?:dropped|fell|fallen|went down|reduced)\b"
+)
 ONCE = {"once": 1, "twice": 2, "thrice": 3}
 WINDOW = re.compile(
     r"(?:(?:(?:with)?in|during|over|for|since)? ?(?:the )?(?:last|past|previous)"
@@ -132,3 +152,30 @@ def read_money(found: re.Match[str]) -> Node:
     """The comparison of a sum."""
     op = next(op for form, op in SUM_OPS if re.fullmatch(form, found["how"]))
     return {"op": op, "n": read_number(found["n"])}
+
+
+def read_item(cursor: Cursor) -> tuple[Node, str, Cursor] | None:
+    """A filter of items, what a vague word in it was taken for, and what follows."""
+    if found := cursor.take(SCARCE):
+        return ask_scarce(), word_scarce(found[0][0]), found[1]
+    if found := cursor.take(LEFT):
+        n = read_number(found[0]["n"])
+        op = "lt" if re.fullmatch(FEWER, found[0]["how"]) else "lte"
+        return ask_item("stock", op, n), "", found[1]
+    if found := cursor.take(SOLD_OUT):
+        return ask_item("stock", "lte", 0), "", found[1]
+    if found := cursor.take(REDUCED):
+        return ask_item("drop_pct", "gt", 0), "", found[1]
+    return None
+
+
+def ask_item(field: str, op: str, value: float) -> Node:
+    return {"property": f"$product.{field}", "op": op, "value": value}
+
+
+def ask_scarce() -> Node:
+    return ask_item("stock", "lte", SCARCE_STOCK)
+
+
+def word_scarce(said: str) -> str:
+    return f"“{said.strip()}” is taken for a stock of {SCARCE_STOCK} or fewer"

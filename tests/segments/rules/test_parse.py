@@ -41,6 +41,10 @@ def about(value: str, what: str = "product") -> dict[str, Any]:
     return {"where": [{"property": f"${what}", "op": "equals", "value": value}]}
 
 
+def item(field: str, op: str, value: float) -> dict[str, Any]:
+    return {"property": f"$product.{field}", "op": op, "value": value}
+
+
 def did(name: str, n: int = 1, op: str = "at_least", **rest: Any) -> dict[str, Any]:
     return {"type": "event", "name": name, "count": {"op": op, "n": n}, **rest}
 
@@ -106,7 +110,37 @@ WHOLE = [
         "new users who completed step 1 but not step 2",
         {"all": [profile("known_since", "within_last", 7), NOT_STEP_2]},
     ),
+    (
+        "scarcity only for users who viewed multiple times",
+        did("Product Viewed", 2, where=[item("stock", "lte", 5)]),
+    ),
     # The same with other numbers, products and windows.
+    (
+        "low-stock alerts for people who viewed the Tent more than 3 times in 2 days",
+        did("Product Viewed", 4, **within(2))
+        | {"where": [*about("t9")["where"], item("stock", "lte", 5)]},
+    ),
+    (
+        "viewed products with at most 3 left twice in the last week",
+        did("Product Viewed", 2, **within(7), where=[item("stock", "lte", 3)]),
+    ),
+    (
+        "bought Shoes that are on sale in the last 30 days",
+        did("Order Completed", **within(30))
+        | {"where": [*about("Shoes", "category")["where"], item("drop_pct", "gt", 0)]},
+    ),
+    (
+        "viewed something whose price dropped but didn't buy it",
+        {"all": [
+            did("Product Viewed", where=[item("drop_pct", "gt", 0)]),
+            did("Order Completed", 0, "exactly"),
+        ]},
+    ),
+    (
+        "viewed the tent that is sold out",
+        did("Product Viewed")
+        | {"where": [*about("t9")["where"], item("stock", "lte", 0)]},
+    ),
     ("have not opened the app in the last 2 weeks", absent("app_open", **within(14))),
     ("customers who spent at least €1,250.50 in the last 6 months",
      spent("at_least", 1250.5, **within(180))),
@@ -196,6 +230,8 @@ def test_a_sentence_becomes_its_rule(said: str, root: dict[str, Any]) -> None:
         ("plan is platinum", ("plan", "platinum")),
         ("spent over fifty-ish", ("spent over fifty-ish",)),
         ("opened the app this week", ("this week",)),
+        ("Scarcity for people whose plan is pro", ("Scarcity for",)),
+        ("opened the app that is almost sold out", ("almost sold out",)),
     ],
 )
 def test_what_is_not_understood_is_shown_back(
@@ -250,6 +286,12 @@ def test_vague_words_say_what_they_were_taken_for() -> None:
         "“new” is taken for known for less than 7 days",
         "“multiple times” is taken for twice or more",
     )
+
+
+def test_scarcity_says_how_little_it_was_taken_for() -> None:
+    found = parse_sentence("scarcity for users who viewed the tent", VOCABULARY)
+
+    assert found.notes == ("“scarcity” is taken for a stock of 5 or fewer",)
 
 
 def test_a_name_that_never_arrived_is_no_event() -> None:
