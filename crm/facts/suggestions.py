@@ -7,7 +7,10 @@ from collections.abc import Iterable
 
 from django.db import connection
 
-from crm.models import EventName
+from crm.facts.about import ABOUT
+from crm.facts.items import FIELDS, PREFIX
+from crm.lines import LINE_KEYS, PRODUCT_KEYS
+from crm.models import Catalog, EventName
 from crm.models.catalog import PRODUCTS
 
 # The newest contacts stand for all: a scan of a million would hold the page.
@@ -15,6 +18,8 @@ SAMPLE_CONTACTS = 2_000
 # And the newest events of a name.
 SAMPLE_EVENTS = 500
 SUGGESTIONS_MAX = 200
+# An event with one of these properties names products.
+NAMING = frozenset((*PRODUCT_KEYS, *LINE_KEYS))
 
 TRAIT_KEYS = """
 SELECT key FROM (
@@ -68,6 +73,16 @@ def suggest_properties(event_names: Iterable[str]) -> list[str]:
     rows = EventName.objects.filter(name__in=names)
     found = {one for held in rows.values_list("properties", flat=True) for one in held}
     return sorted(found)[:SUGGESTIONS_MAX]
+
+
+def suggest_filters(properties: Iterable[str]) -> list[str]:
+    """These properties, and where they name products what filters ask of those."""
+    found = list(properties)
+    if NAMING.isdisjoint(found):
+        return found
+    catalog = Catalog.objects.filter(pk=PRODUCTS).first()
+    declared = [field["name"] for field in (catalog.fields if catalog else ())]
+    return [*found, *ABOUT, *(f"{PREFIX}{field}" for field in (*FIELDS, *declared))]
 
 
 def suggest_traits() -> list[str]:

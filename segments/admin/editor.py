@@ -18,6 +18,7 @@ from django.urls import reverse
 from crm.clock import read_clock
 from crm.facts.suggestions import (
     suggest_events,
+    suggest_filters,
     suggest_properties,
     suggest_property_values,
     suggest_traits,
@@ -217,10 +218,12 @@ def gather_suggestions(root: Node) -> dict[str, Any]:
         stack += list_children(node) or []
         names.add(str(node.get("name", "")))
         traits.add(str(node.get("trait", "")))
+    properties = suggest_properties(names - {""})
     found: dict[str, Any] = {
         "events": suggest_events(),
         "traits": suggest_traits(),
-        "properties": suggest_properties(names - {""}),
+        "properties": properties,
+        "filters": suggest_filters(properties),
         "segments": list(Segment.objects.values_list("slug", flat=True)[:200]),
         "campaigns": list(read_names("campaigns").values()),
         "topics": list(read_names("topics").values()),

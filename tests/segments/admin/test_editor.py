@@ -160,6 +160,7 @@ def test_a_nested_segment_is_built_with_plain_posts(staff: Client) -> None:
     page = read_fields(answer.content.decode())
     answer = press(staff, ADD, page, "filter:r-0:where")
     assert 'value="sku"' in answer.content.decode()
+    assert 'value="$product.stock"' in answer.content.decode()
     page = read_fields(answer.content.decode())
     answer = press(
         staff,
