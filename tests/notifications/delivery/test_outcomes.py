@@ -13,8 +13,10 @@ from django.utils import timezone
 from crm.clock import read_clock
 from crm.events.ingest import record_events
 from crm.events.limits import Limits
+from crm.events.merge import merge_contacts
 from crm.events.schema import parse_batch
 from crm.models import Contact, PendingEvent
+from crm.privacy import erase_contact
 from notifications.analytics.record import record_engagement
 from notifications.channels.base import Outcome
 from notifications.delivery.outcomes import hold_new_segments, leave_outcomes
@@ -143,6 +145,21 @@ def test_a_row_of_unopened_messages_ends_with_an_open() -> None:
         last.pk, kind="opened", client_id="c1", at=now - MINUTE, received_at=now
     )
     process_pending(budget_s=5)
+    assert list_members(segment) == set()
+
+
+def test_messages_follow_a_merge_and_go_with_an_erasure() -> None:
+    gone, stayed = factories.make_contact(), factories.make_contact()
+    campaign = factories.make_campaign()
+    factories.make_delivery(campaign, gone, opened_at=timezone.now() - MINUTE)
+    factories.make_delivery(campaign, stayed, occurrence="2")
+    segment = make_segment(outcome="sent", count={"op": "at_least", "n": 2})
+    merge_contacts(source_id=gone.pk, target_id=stayed.pk, actor="rule")
+    expire_memberships(read_clock())
+    assert list_members(segment) == {stayed.pk}
+    stayed.refresh_from_db()
+    erase_contact(stayed, actor="test")
+    refresh_segment(segment, at=read_clock())
     assert list_members(segment) == set()
 
 
