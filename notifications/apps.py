@@ -11,7 +11,7 @@ class NotificationsConfig(AppConfig):
         from django.core.checks import register
 
         from crm.ports.audiences import register_audiences
-        from crm.ports.facts import register_facts, register_names
+        from crm.ports.facts import register_facts, register_names, register_spoken
         from crm.ports.personal_data import register_holder
         from crm.ports.purposes import register_purposes
         from crm.ports.sheets import register_sheet
@@ -20,6 +20,7 @@ class NotificationsConfig(AppConfig):
         from notifications.analytics.personal_data import MessageHolder
         from notifications.analytics.purposes import MessagePurposes
         from notifications.analytics.sheets import DELIVERIES
+        from notifications.analytics.spoken import SPOKEN
         from notifications.analytics.timeline import MessageTimeline
         from notifications.campaigns.audiences import CampaignAudiences
         from notifications.channels.checks import check_channel_settings
@@ -33,4 +34,5 @@ class NotificationsConfig(AppConfig):
         register_audiences(CampaignAudiences())
         register_facts(MessageSource())
         register_facts(ReachableSource())
+        register_spoken(SPOKEN)
         register_names("campaigns", read_campaign_names)

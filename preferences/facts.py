@@ -13,7 +13,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from crm.facts.grammar import QUOTED, either, line, maybe, mean, merge, one_of, turn
+from crm.facts.naming import quote
 from crm.facts.reading import Reader
+from crm.facts.spoken import give, make
 from crm.ports.facts import (
     Condition,
     Evidence,
@@ -57,7 +60,7 @@ class SaidAbout:
     channel: str = ""
 
     def describe(self) -> str:
-        what = f"the topic “{self.topic}”" if self.topic else "messages"
+        what = f"the topic {quote(self.topic)}" if self.topic else "messages"
         by = f" by {CHANNELS[self.channel]}" if self.channel else ""
         return f"{STATES[self.state]} {what}{by}"
 
@@ -88,6 +91,22 @@ class SaidAbout:
             ),
             lambda row: f"{row[0]} since {row[1]}" if row else "nothing said",
         )
+
+
+SPOKEN = (
+    make(
+        "consent",
+        give("state", one_of({said: state for state, said in STATES.items()})),
+        " ",
+        either(
+            mean("messages", {}),
+            turn(line("the topic ", give("topic", QUOTED)), merge),
+        ),
+        maybe(turn(line(" by ", give("channel", one_of(
+            {said: channel for channel, said in CHANNELS.items()}
+        ))), merge)),
+    ),
+)  # fmt: skip
 
 
 class ConsentSource:

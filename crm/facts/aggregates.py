@@ -27,6 +27,7 @@ from typing import Any, Final
 
 from crm.facts.comparisons import show_value
 from crm.facts.happenings import OLDEST, Happening, read_happening, wake_at_rank
+from crm.facts.naming import quote, show_name
 from crm.facts.reading import NAME_MAX, Reader, check_text
 from crm.ports.facts import (
     CATALOG_CHANGED,
@@ -175,10 +176,11 @@ class Aggregate:
         word = MEASURES[self.measure]
         if self.measure in OF_EVENTS:
             return word
-        read = f"{self.prop} in {self.lines}" if self.lines else self.prop
+        read = show_name(self.prop)
+        read += f" in {show_name(self.lines)}" if self.lines else ""
         if self.lookup:
-            catalog = self.lookup.catalog
-            read = f"item {self.lookup.field} (catalog “{catalog}”, by {read})"
+            field, catalog = show_name(self.lookup.field), quote(self.lookup.catalog)
+            read = f"item {field} (catalog {catalog}, by {read})"
         return f"{word} {read}"
 
     @property

@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from crm.buckets import FNV_MASK, FNV_OFFSET, FNV_PRIME, RESOLUTION, hash_fnv1a
 from crm.facts.attributes import LIVE
+from crm.facts.naming import quote
 from crm.facts.reading import NAME_MAX, Reader, check_text
 from crm.ports.facts import (
     Condition,
@@ -86,7 +87,7 @@ class Cohort:
 
     def describe(self) -> str:
         share = f"a random {show_pct(self.until - self.since)} % of people"
-        draw = f", draw “{self.seed}”" if self.seed else ""
+        draw = f", draw {quote(self.seed)}" if self.seed else ""
         return (
             f"are in {share} ({show_pct(self.since)} to {show_pct(self.until)} %{draw})"
         )

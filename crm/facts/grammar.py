@@ -104,6 +104,11 @@ def turn(reader: Read, make: Callable[[Any], Any]) -> Read:
     return read
 
 
+def pick(reader: Read) -> Read:
+    """The one thing that a line reads."""
+    return turn(reader, lambda read: read[0])
+
+
 def merge(parts: Iterable[Mapping[str, Any] | None]) -> dict[str, Any]:
     """One object of several; None adds nothing."""
     return {key: value for part in parts for key, value in (part or {}).items()}

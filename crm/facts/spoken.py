@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 from crm.facts.about import NAMES
+from crm.facts.aggregates import MEASURES, MOMENTS, OF_EVENTS
 from crm.facts.attributes import FIELDS
 from crm.facts.comparisons import WORDS
 from crm.facts.devices import PERMISSIONS, PLATFORMS
@@ -24,10 +25,12 @@ from crm.facts.grammar import (
     mean,
     merge,
     one_of,
+    pick,
     some,
     turn,
 )
 from crm.facts.happenings import COUNTS
+from crm.facts.items import PREFIX
 from crm.facts.measured import SUMS
 from crm.facts.periods import PERIODS
 
@@ -61,7 +64,7 @@ MOMENT = match(
     r"(\d{4}-\d\d-\d\d)(?: (\d\d:\d\d(?::\d\d(?:\.\d+)?)?) UTC)?", read_moment
 )
 SCALAR = either(QUOTED, NUMBER, one_of({"true": True, "false": False}))
-LAST = give("within", turn(line("in the last ", WINDOW), lambda read: read[0]))
+LAST = give("within", pick(line("in the last ", WINDOW)))
 
 
 # --- Comparisons: "is at least 10" ---
@@ -81,7 +84,7 @@ def compare_any() -> Read:
         match(r"today(?: or within the next (\d+) days?)?", lambda found: found[1]),
         lambda ahead: int(ahead or 0),
     )
-    ago = turn(line("is ", WINDOW, " ago or longer"), lambda read: read[0])
+    ago = pick(line("is ", WINDOW, " ago or longer"))
     periods = {period.words: name for name, period in PERIODS.items()}
     return either(
         *(mean(WORDS[op], {"op": op}) for op in ("not_exists", "exists")),
@@ -103,13 +106,14 @@ COMPARISON = compare_any()
 ABOUT_OF = {said: name for name, said in NAMES.items()}
 # The word alone, and no longer name that begins with it.
 PROPERTY = either(
-    match(rf"(?:{'|'.join(ABOUT_OF)})(?= )", lambda found: ABOUT_OF[found[0]]), NAME
+    turn(line(NAME, " of the product"), lambda read: PREFIX + read[0]),
+    match(rf"(?:{'|'.join(ABOUT_OF)})(?= )", lambda found: ABOUT_OF[found[0]]),
+    NAME,
 )
 FILTER = turn(
     line(give("property", PROPERTY), " ", COMPARISON), lambda read: merge(read)
 )
-WHERE = maybe(give("where", turn(line(" where ", some(FILTER, " and ")),
-                                 lambda read: read[0])))  # fmt: skip
+WHERE = maybe(give("where", pick(line(" where ", some(FILTER, " and ")))))  # fmt: skip
 
 
 # --- Events ---
@@ -123,8 +127,8 @@ def build_between(read: list[Any]) -> Node:
 
 WHEN = either(
     LAST,
-    turn(line("from ", MOMENT, " on", maybe(turn(line(" and before ", MOMENT),
-         lambda read: read[0]))), build_between),
+    turn(line("from ", MOMENT, " on", maybe(pick(line(" and before ", MOMENT)))),
+         build_between),
     turn(line("before ", MOMENT), lambda read: build_between([None, read[0]])),
     mean("ever", {}),
 )  # fmt: skip
@@ -135,7 +139,7 @@ COUNT = turn(
         one_of({said: op for op, said in COUNTS.items()}),
         " ",
         either(mean("once", 1),
-               turn(line(NUMBER, " times"), lambda read: read[0])),
+               pick(line(NUMBER, " times"))),
     ),
     lambda read: {"count": dict(zip(("op", "n"), read, strict=True))},
 )  # fmt: skip
@@ -145,7 +149,12 @@ NEWCOMERS = mean(" (newer people included)", {"include_newcomers": True})  # fmt
 
 def make(kind: str, *parts: Read | str) -> Read:
     """A node of this type, with what the parts read."""
-    return turn(line(*parts), lambda read: merge([{"type": kind}, *read]))
+    return make_line({"type": kind}, *parts)
+
+
+def make_line(start: Node, *parts: Read | str) -> Read:
+    """The object with what the parts read."""
+    return turn(line(*parts), lambda read: merge([start, *read]))
 
 
 NOT_ONCE = {"count": {"op": "exactly", "n": 0}}
@@ -189,8 +198,8 @@ OCCURRENCE = make(
 )  # fmt: skip
 LIMITS = turn(
     line(
-        maybe(give("span", turn(line(" within ", WINDOW), lambda read: read[0]))),
-        maybe(give("same", turn(line(" with the same ", NAME), lambda read: read[0]))),
+        maybe(give("span", pick(line(" within ", WINDOW)))),
+        maybe(give("same", pick(line(" with the same ", NAME)))),
         either(turn(line(", ", LAST), merge), mean(", ever", {})),
     ),
     merge,
@@ -205,6 +214,36 @@ NOT_FOLLOWED = make(
 )  # fmt: skip
 
 
+# --- What events amount to ---
+
+PROP = turn(
+    line(
+        give("property", NAME),
+        maybe(give("lines", pick(line(" in ", NAME)))),
+    ),
+    merge,
+)
+LOOKUP = turn(
+    line("item ", give("field", NAME), " (catalog ", give("catalog", QUOTED), ", by ",
+         PROP, ")"),
+    lambda read: {"lookup": merge(read[:2]), **read[2]},
+)  # fmt: skip
+
+
+def measure(key: str) -> Read:
+    """ "average value of ", "number of ", "time of the first "."""
+    said = f"{MEASURES[key]} "
+    if key in MOMENTS:
+        return mean(said, {"measure": key})
+    if key in OF_EVENTS:
+        return mean(f"{said}of ", {"measure": key})
+    return make_line({"measure": key}, said, either(LOOKUP, PROP), " of ")
+
+
+MEASURED = either(*(measure(key) for key in reversed(MEASURES)))
+AGGREGATE = make("aggregate", "have ", MEASURED, HAPPENING, " that ", COMPARISON)
+
+
 # --- Who people are, and their devices ---
 
 LABELS = {label: name for name, label in FIELDS.items()}
@@ -213,6 +252,12 @@ ATTRIBUTE = either(
     make("attribute", "have ", give("field", one_of(LABELS)), " that ", COMPARISON),
     make("attribute", "have ", give("trait", NAME), " that ", COMPARISON),
 )
+COHORT = make(
+    "cohort",
+    match(r"are in a random [\d.]+ % of people \(", lambda found: {}),
+    give("from", NUMBER), " to ", give("to", NUMBER), " %",
+    maybe(turn(line(", draw ", give("seed", QUOTED)), merge)), ")",
+)  # fmt: skip
 EVERYONE = mean("are contacts", {"type": "everyone"})
 PERMISSION = one_of({said: key for key, said in PERMISSIONS.items()})
 DEVICE = make(
@@ -230,5 +275,5 @@ DEVICE = make(
 # The longest way of saying it first.
 SPOKEN: tuple[Read, ...] = (
     *(AWAY, NEVER, PERFORMED, SEQUENCE, NOT_FOLLOWED, SUM, OCCURRENCE),
-    *(DEVICE, ATTRIBUTE, EVERYONE),
+    *(DEVICE, AGGREGATE, ATTRIBUTE, COHORT, EVERYONE),
 )

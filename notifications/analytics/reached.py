@@ -20,6 +20,7 @@ from crm.facts.happenings import (
     wake_at_absence,
     wake_at_count,
 )
+from crm.facts.naming import quote
 from crm.facts.window import Span, Window
 from crm.ports.facts import Evidence, Mentions, Scope, Selection, Sql
 from notifications.delivery.outcomes import NAMES
@@ -54,8 +55,8 @@ class Messages:
         words = f" by {CHANNELS[self.channel]}" if self.channel else ""
         if self.campaign == "":
             return words
-        named = f"“{self.campaign}”"
-        named = f"no. {self.campaign}" if isinstance(self.campaign, int) else named
+        named = self.campaign
+        named = f"no. {named}" if isinstance(named, int) else quote(named)
         return f"{words} of the campaign {named}"
 
     def rows(self, scope: Scope, columns: str) -> Sql:

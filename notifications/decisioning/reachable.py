@@ -18,6 +18,7 @@ from datetime import timedelta
 from typing import Any
 
 from crm.facts.attributes import LIVE
+from crm.facts.naming import quote
 from crm.facts.reading import Reader
 from crm.models.device import TOKEN_LIFE_DAYS
 from crm.ports.facts import (
@@ -53,6 +54,7 @@ REASONS = {
     "suppressed": "are suppressed",
     "no_consent": "did not agree",
 }
+NEEDED = "with what they need to know"
 TOKEN_LIFE = timedelta(days=TOKEN_LIFE_DAYS)
 
 
@@ -67,7 +69,7 @@ class Reachable:
 
     def describe(self) -> str:
         by = CHANNELS[self.channel]
-        what = f"about “{self.topic}”" if self.topic else "with what they need to know"
+        what = f"about {quote(self.topic)}" if self.topic else NEEDED
         if self.reachable:
             return f"can be reached by {by} {what}"
         because = " or ".join(REASONS[one] for one in self.reasons)

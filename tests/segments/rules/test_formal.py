@@ -91,3 +91,57 @@ def test_a_name_is_quoted_where_it_could_be_taken_for_more(
     rule = parse_rule({"version": 1, "root": root})
     assert describe(rule) == f"People who have {label} that is “a”” or “b”."
     assert read_description(describe(rule)) == root
+
+
+WEEK = {"amount": 7, "unit": "days"}
+
+
+@pytest.mark.parametrize(
+    "root",
+    [
+        {"type": "message", "outcome": "opened", "channel": "push", "within": WEEK},
+        {
+            **{"type": "message", "outcome": "sent", "campaign": "Spring ”sale”"},
+            "count": {"op": "at_most", "n": 3},
+        },
+        {
+            **{"type": "message", "outcome": "clicked", "campaign": 7},
+            "count": {"op": "exactly", "n": 0},
+        },
+        {"type": "not_message", "outcome": "sent", "within": WEEK},
+        {
+            **{"type": "not_message", "outcome": "opened", "within": WEEK},
+            "include_newcomers": True,
+        },
+        {
+            **{"type": "ignored", "last": 3, "after": {"amount": 1, "unit": "days"}},
+            **{"channel": "push", "within": WEEK},
+        },
+        {"type": "reachable", "channel": "email", "topic": "promotions"},
+        {
+            **{"type": "reachable", "channel": "push", "reachable": False},
+            "reason": ["suppressed", "no_consent"],
+        },
+        {
+            **{"type": "consent", "state": "unsaid", "topic": "promotions"},
+            "channel": "push",
+        },
+        {"type": "consent", "state": "subscribed"},
+        {
+            **{"type": "event", "name": "Viewed"},
+            "where": [
+                {"property": "$product.stock", "op": "lte", "value": 5},
+                {"property": "$category", "op": "equals", "value": "Shoes"},
+                {"property": "product", "op": "exists"},
+            ],
+        },
+        {
+            **{"type": "aggregate", "measure": "last", "name": "Viewed"},
+            **{"property": "product_id", "op": "equals", "value": "Alpine"},
+            "lookup": {"catalog": "products", "field": "brand"},
+        },
+        {"type": "lifecycle", "stage": ["at_risk", "churned"], "within": WEEK},
+    ],
+)
+def test_what_other_apps_own_is_read_back(root: dict[str, Any]) -> None:
+    check({"any": [root, {"none": [root]}]})
