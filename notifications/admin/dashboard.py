@@ -16,6 +16,8 @@ from notifications.analytics.figures import Overview
 from notifications.analytics.metrics import overview
 from notifications.models import Campaign, Delivery, Sender, Switch
 from notifications.reasons import name_reason
+from segments.deadline import TooSlow
+from segments.lifecycle_figures import StageCount, count_people
 from segments.models import Segment
 
 PERIODS_DAYS = (7, 30)
@@ -38,6 +40,7 @@ def describe_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[st
         "cards": build_cards(figures),
         "chart": build_day_chart(figures.series if figures.totals.sent else ()),
         "skips": list_skips(figures),
+        "stages": list_stages(request),
         "stopped": Switch.objects.stopped_scopes(),
         "needs": list_needs(request, figures),
         "steps": list_first_steps(request) if not figures.running else [],
@@ -82,6 +85,16 @@ def list_skips(figures: Overview) -> list[dict[str, Any]]:
         }
         for item in figures.skips[:SKIPS]
     ]
+
+
+def list_stages(request: HttpRequest) -> list[StageCount]:
+    """People per stage of the lifecycle; none where counting them took too long."""
+    if not request.user.has_perm("segments.view_lifecycle"):
+        return []
+    try:
+        return count_people()
+    except TooSlow:
+        return []
 
 
 def compare(now: int, before: int) -> int | None:
