@@ -15,7 +15,7 @@ from crm.models.audit import record_audit
 from crm.ports.audiences import Use
 from crm.ports.facts import RuleError, Sql
 from segments.diff import LOCK_CLASS, Diff, lock_segment, write_diff
-from segments.membership import pass_on
+from segments.membership import ANALYZE_ROWS, analyze_memberships, pass_on
 from segments.models import Segment, SegmentVersion
 from segments.rules.condition import Rule
 from segments.rules.describe import describe
@@ -25,10 +25,21 @@ from segments.uses import SHOWN_USERS, list_uses, name_uses
 
 SLUG_MAX = 90
 NAME_MAX = 200
+# What a list does to a static segment.
+ADD, REPLACE, REMOVE = "add", "replace", "remove"
+THESE = """
+SELECT c.id AS contact_id FROM crm_contact c
+WHERE c.id = ANY(%s::bigint[]) AND c.canonical_id IS NULL AND c.erased_at IS NULL
+"""
+NOBODY = "SELECT NULL::bigint AS contact_id WHERE FALSE"
 
 
 class SegmentInUse(ValueError):
     """A segment that segments or campaigns name cannot be deleted."""
+
+
+class NotFillable(ValueError):
+    """Its people can not be said by hand, or not now."""
 
 
 class ConfirmationNeeded(ValueError):
@@ -232,26 +243,46 @@ def _set_depths(slug: str) -> None:
             Segment.objects.filter(slug=one).update(depth=measure(one))
 
 
-def set_members(
-    segment: Segment, contact_ids: Iterable[int], *, actor: Any, at: datetime
-) -> Diff:
-    """Make these contacts the members of a static segment; who names it follows."""
+def check_fillable(segment: Segment, how: str) -> None:
+    """NotFillable where a list can not say, or not now, who is in it."""
     if segment.kind != Segment.Kind.STATIC:
-        raise ValueError("only a static segment is filled by hand")
+        raise NotFillable("only a static segment is filled by hand")
+    if how != REPLACE and segment.state == Segment.State.BUILDING:
+        raise NotFillable("its people are still being built: try again later")
+
+
+def set_members(
+    segment: Segment,
+    contact_ids: Iterable[int],
+    *,
+    actor: Any,
+    at: datetime,
+    how: str = REPLACE,
+    reason: str = "changed by hand",
+) -> Diff:
+    """Fill a static segment by hand; who names it follows.
+
+    These contacts become its members (`replace`), join them (`add`) or go (`remove`).
+    Raises what `check_fillable` does.
+    """
     ids = sorted(set(contact_ids))
     with transaction.atomic():
         lock_segment(segment.pk, shared=False)
-        wanted = Sql(
-            "SELECT c.id AS contact_id FROM crm_contact c WHERE "
-            "c.id = ANY(%s::bigint[]) AND c.canonical_id IS NULL "
-            "AND c.erased_at IS NULL",
-            (ids,),
+        segment.refresh_from_db(fields=["state"])
+        check_fillable(segment, how)
+        diff = write_diff(
+            segment,
+            Sql(NOBODY if how == REMOVE else THESE, () if how == REMOVE else (ids,)),
+            at=at,
+            reason=reason,
+            contacts=None if how == REPLACE else ids,
         )
-        diff = write_diff(segment, wanted, at=at, reason="changed by hand")
         segment.finish_build(at=at, size=segment.memberships.count())
         pass_on(segment, diff, at=at)
-        changes = {"entered": diff.entered, "left": diff.left}
+        changes = {"how": how, "entered": diff.entered, "left": diff.left}
         record_audit(actor=actor, action="filled", on=segment, changes=changes)
+    if diff.size >= ANALYZE_ROWS:
+        analyze_memberships()
     return diff
 
 
@@ -273,9 +304,14 @@ def delete_segment(segment: Segment, *, actor: Any) -> None:
 
 
 __all__ = [
+    "ADD",
+    "REMOVE",
+    "REPLACE",
     "ConfirmationNeeded",
+    "NotFillable",
     "RuleError",
     "SegmentInUse",
+    "check_fillable",
     "check_rule",
     "copy_segment",
     "delete_segment",

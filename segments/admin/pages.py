@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib.admin import ModelAdmin
@@ -18,6 +19,8 @@ TABS = (
     ("people", "People"),
     ("versions", "Versions"),
 )
+# Of a static segment besides, for who may change it.
+FILL_TAB = ("fill", "Fill by list")
 
 
 def find_segment(admin: ModelAdmin, request: HttpRequest, pk: int) -> Segment:
@@ -30,20 +33,24 @@ def find_segment(admin: ModelAdmin, request: HttpRequest, pk: int) -> Segment:
 def describe_page(
     admin: ModelAdmin, request: HttpRequest, segment: Segment, tab: str
 ) -> dict[str, Any]:
+    may_change = admin.has_change_permission(request, segment)
+    is_filled = may_change and segment.kind == Segment.Kind.STATIC
     return {
         **admin.admin_site.each_context(request),
-        **describe_tabs(segment, tab),
+        **describe_tabs(segment, tab, (*TABS, FILL_TAB) if is_filled else TABS),
         "opts": Segment._meta,
         "title": segment.name,
         "object": segment,
         "segment": segment,
-        "may_change": admin.has_change_permission(request, segment),
+        "may_change": may_change,
         "may_add": admin.has_add_permission(request),
         "may_delete": admin.has_delete_permission(request, segment),
     }
 
 
-def describe_tabs(segment: Segment, tab: str) -> dict[str, Any]:
+def describe_tabs(
+    segment: Segment, tab: str, tabs: Sequence[tuple[str, str]]
+) -> dict[str, Any]:
     return {
         "tab": tab,
         "tabs": [
@@ -52,6 +59,6 @@ def describe_tabs(segment: Segment, tab: str) -> dict[str, Any]:
                 "title": title,
                 "url": reverse(f"admin:segments_segment_{key}", args=[segment.pk]),
             }
-            for key, title in TABS
+            for key, title in tabs
         ],
     }

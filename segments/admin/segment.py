@@ -19,6 +19,7 @@ from crm.clock import read_clock
 from crm.models import Contact
 from crm.profiles import find_contact
 from segments.admin.editor import show_editor, show_preview
+from segments.admin.filling import show_filling
 from segments.admin.overview import POLL_S, show_overview, show_progress
 from segments.admin.pages import describe_page, find_segment
 from segments.admin.versions import copy, download_rule, restore, show_versions
@@ -83,6 +84,8 @@ class SegmentAdmin(ModelAdmin):
                  name="segments_segment_restore"),
             path("<int:pk>/copy/", view(require_POST(partial(copy, self))),
                  name="segments_segment_copy"),
+            path("<int:pk>/fill/", view(partial(show_filling, self)),
+                 name="segments_segment_fill"),
             path("<int:pk>/rule/", view(partial(download_rule, self)),
                  name="segments_segment_rule"),
             *super().get_urls(),

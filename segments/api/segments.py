@@ -26,13 +26,28 @@ from segments.api.shapes import (
 )
 from segments.diff import load_rule
 from segments.editing import (
+    ADD,
     ConfirmationNeeded,
+    NotFillable,
     SegmentInUse,
+    check_fillable,
     delete_segment,
     save_segment,
 )
 from segments.explain import explain_contact
+from segments.filling import (
+    HOW,
+    TEXT_MAX,
+    Entry,
+    Listed,
+    fill_segment,
+    find_listed,
+    measure_fill,
+)
 from segments.models import Membership, Segment
+
+# People of one call.
+PEOPLE_MAX = 10_000
 
 
 class SegmentInput(serializers.Serializer):
@@ -58,6 +73,39 @@ class MemberOutput(serializers.ModelSerializer):
     class Meta:
         model = Membership
         fields = ["uuid", "external_id", "entered_at"]
+
+
+class MembersInput(serializers.Serializer):
+    contacts = serializers.ListField(
+        child=serializers.CharField(max_length=TEXT_MAX),
+        max_length=PEOPLE_MAX,
+        allow_empty=True,
+        help_text="external ids, e-mail addresses or uuids",
+    )
+    how = serializers.ChoiceField(
+        list(HOW.items()),
+        default=ADD,
+        help_text="`replace`: whoever is not in the list leaves",
+    )
+    dry_run = serializers.BooleanField(
+        default=False, help_text="tell what it would do, and write nothing"
+    )
+
+
+class RefusedMember(serializers.Serializer):
+    """One entry of the list that is nobody, or more than one."""
+
+    path = serializers.CharField()
+    contact = serializers.CharField()
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
+class MembersOutput(serializers.Serializer):
+    entered = serializers.IntegerField()
+    left = serializers.IntegerField()
+    dry_run = serializers.BooleanField()
+    refused = RefusedMember(many=True)
 
 
 class MemberPagination(KeysetPagination):
@@ -131,6 +179,50 @@ class SegmentViewSet(HistoryActions, viewsets.GenericViewSet):
         """Who is in it now, newest contacts first."""
         page = self.paginate_queryset(list_member_rows(self.get_object()))
         return self.get_paginated_response(MemberOutput(page, many=True).data)
+
+    @extend_schema(request=MembersInput, responses=MembersOutput)
+    @members.mapping.post
+    def fill(self, request: Request, pk: str) -> Response:
+        """Add people to a static segment, replace its people, or take some out.
+
+        Whom the list names is taken in; an entry that is nobody is `refused`, with its
+        path. 409 `not_fillable` where a rule says who is in it, or while it is built.
+        """
+        said = MembersInput(data=request.data)
+        said.is_valid(raise_exception=True)
+        segment, how = self.get_object(), said.validated_data["how"]
+        named = enumerate(said.validated_data["contacts"])
+        listed = find_listed([Entry(n, text) for n, text in named])
+        answer = {
+            "dry_run": said.validated_data["dry_run"],
+            "refused": [
+                {
+                    "path": f"contacts[{one.line}]",
+                    "contact": one.text,
+                    "code": one.code,
+                    "message": one.message,
+                }
+                for one in listed.refused
+            ],
+        }
+        try:
+            moved = self._fill(request, segment, listed, how, dry=answer["dry_run"])
+        except NotFillable as error:
+            raise refuse_use(error, "not_fillable") from error
+        return Response({**moved, **answer})
+
+    def _fill(
+        self, request: Request, segment: Segment, listed: Listed, how: str, *, dry: bool
+    ) -> dict[str, int]:
+        if dry:
+            check_fillable(segment, how)
+            outcome = measure_fill(segment, listed.people, how)
+            return {"entered": outcome.entering, "left": outcome.leaving}
+        actor = name_actor(request)
+        diff = fill_segment(
+            segment, listed.people, how, actor=actor, at=read_clock(), origin="the API"
+        )
+        return {"entered": diff.entered, "left": diff.left}
 
     @extend_schema(
         parameters=[OpenApiParameter("contact", uuid.UUID, required=True)],

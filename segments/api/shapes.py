@@ -85,8 +85,8 @@ def find_api_contact(said: str) -> Contact:
     return contact
 
 
-def refuse_use(error: Exception) -> ValidationError:
-    """A 409: others build on this segment."""
-    conflict = ValidationError({"": [ErrorDetail(str(error), "in_use")]})
+def refuse_use(error: Exception, code: str = "in_use") -> ValidationError:
+    """A 409: others build on this segment, or it is not of that kind."""
+    conflict = ValidationError({"": [ErrorDetail(str(error), code)]})
     conflict.status_code = status.HTTP_409_CONFLICT
     return conflict

@@ -42,6 +42,14 @@
     }
   }
 
+  // unfold writes the name of a chosen file into a text field that ours do not have.
+  function leaveFile(event) {
+    if (event.target.matches("input[type=file].apr-search, .seg input[type=file]")) {
+      event.stopPropagation();
+    }
+  }
+  document.addEventListener("change", leaveFile, true);
+
   document.addEventListener("DOMContentLoaded", () => {
     document.querySelectorAll("select[data-shows]").forEach(watchKinds);
     document.addEventListener("submit", askFirst);

@@ -15,6 +15,7 @@ from django.contrib.auth.models import User
 from playwright.sync_api import ConsoleMessage, Page, sync_playwright
 
 from crm.admin.quality import PARTS
+from segments.editing import save_segment
 from tests.edges.site import list_models, name_list
 from tests.edges.world import World, forget_log, make_world
 from tests.factories import make_contact
@@ -86,6 +87,9 @@ def list_pages(world: World) -> list[str]:
     pages += [contact, f"{contact}?q=double&other={other.pk}"]
     segment = f"/admin/segments/segment/{world.segment.pk}"
     pages += [f"{segment}/{part}/" for part in ("overview", "versions")]
+    rule = {"version": 1, "root": {"type": "everyone"}}
+    listed = save_segment(name=f"List {LONG}", rule=rule, kind="static", actor="x")
+    pages.append(f"/admin/segments/segment/{listed.pk}/fill/")
     people = f"{segment}/people/"
     pages += [people, f"{people}?contact={world.contact.uuid}", f"{people}?contact=x"]
     return pages

@@ -116,7 +116,7 @@ TABLE: dict[str, dict[str, str]] = {
     "/api/segments/<pk>/changes/": {"GET": READERS},
     "/api/segments/<pk>/copy/": {"POST": "admin root"},
     "/api/segments/<pk>/explain/": {"GET": READERS},
-    "/api/segments/<pk>/members/": {"GET": READERS},
+    "/api/segments/<pk>/members/": {"GET": READERS, "POST": "admin root"},
     "/api/segments/<pk>/overlap/": {"GET": READERS},
     "/api/segments/<pk>/restore/": {"POST": "admin root"},
     "/api/segments/<pk>/uses/": {"GET": READERS},
