@@ -8,6 +8,7 @@ class SegmentsConfig(AppConfig):
     verbose_name = "Segments"
 
     def ready(self) -> None:
+        from crm.ports.audiences import register_trait_uses
         from crm.ports.facts import register_facts
         from crm.ports.personal_data import register_holder
         from crm.ports.purposes import register_purposes
@@ -20,6 +21,7 @@ class SegmentsConfig(AppConfig):
         from segments.sheets import SegmentGroups
         from segments.stage_data import StageHolder, StageTimeline
         from segments.timeline import SegmentTimeline
+        from segments.uses import list_trait_uses
 
         register_facts(SegmentSource())
         register_facts(StageSource())
@@ -29,3 +31,4 @@ class SegmentsConfig(AppConfig):
         register_groups(SegmentGroups())
         register_purposes(SegmentPurposes())
         register_timeline(SegmentTimeline())
+        register_trait_uses(list_trait_uses)

@@ -12,7 +12,7 @@ from django.utils.text import slugify
 
 from crm.facts.reading import check_text
 from crm.models.audit import record_audit
-from crm.ports.audiences import Use
+from crm.ports.audiences import SHOWN_USERS, Use, name_uses
 from crm.ports.facts import RuleError, Sql
 from segments.diff import LOCK_CLASS, Diff, lock_segment, write_diff
 from segments.membership import ANALYZE_ROWS, analyze_memberships, pass_on
@@ -21,7 +21,7 @@ from segments.rules.condition import Rule
 from segments.rules.describe import describe
 from segments.rules.membership import InSegment, check_references, find_reachable
 from segments.rules.validate import parse_rule
-from segments.uses import SHOWN_USERS, list_uses, name_uses
+from segments.uses import list_uses
 
 SLUG_MAX = 90
 NAME_MAX = 200

@@ -1,4 +1,4 @@
-"""Who uses a segment: other segments by their rules, and what downstream tells."""
+"""Who uses a segment or a trait: segments by their rules, and what downstream tells."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ from django.urls import reverse
 
 from crm.ports import audiences
 from crm.ports.audiences import Use
-from segments.models import Segment
-
-# Of what holds a segment, as many are named.
-SHOWN_USERS = 5
+from segments.models import Lifecycle, Segment
 
 
 def list_uses(segment: Segment) -> list[Use]:
@@ -28,8 +25,23 @@ def list_uses(segment: Segment) -> list[Use]:
     return [*segments, *audiences.list_uses(segment.pk)]
 
 
-def name_uses(uses: list[Use]) -> str:
-    """`campaign “Win back”, segment “VIPs” and 3 more`."""
-    named = ", ".join(str(use) for use in uses[:SHOWN_USERS])
-    more = len(uses) - SHOWN_USERS
-    return f"{named} and {more} more" if more > 0 else named
+def list_trait_uses(key: str) -> list[Use]:
+    """For the port `audiences`: segments and stages whose rule asks for this trait."""
+    segments = [
+        Use(
+            "segment",
+            one.name,
+            one.get_state_display(),
+            reverse("admin:segments_segment_overview", args=[one.pk]),
+            is_live=one.kind == Segment.Kind.DYNAMIC,
+        )
+        for one in Segment.objects.asking_for(key).order_by("name")
+    ]
+    version = Lifecycle.objects.current()
+    page = reverse("admin:segments_lifecycle_changelist")
+    stages = [
+        Use("stage", stage.label, "Live", page, is_live=True)
+        for stage in (version.parsed() if version else ())
+        if key in stage.rule.mentions().traits
+    ]
+    return [*segments, *stages]

@@ -27,6 +27,8 @@ from crm.computed.drafts import FIELDS, find_field, read_spec, write_spec
 from crm.computed.editing import (
     check_computed,
     delete_computed,
+    find_affected,
+    list_users,
     save_computed,
 )
 from crm.computed.telling import preview_values
@@ -35,6 +37,7 @@ from crm.facts.aggregates import MEASURES
 from crm.facts.suggestions import suggest_events
 from crm.facts.window import UNIT_SECONDS
 from crm.models import Catalog, ComputedTrait
+from crm.ports.audiences import name_uses
 from crm.ports.facts import RuleError
 
 # People whose values the page counts.
@@ -100,6 +103,13 @@ class ComputedTraitForm(forms.ModelForm):
         help_text="Off takes the values away from everybody.",
     )
 
+    confirm = forms.BooleanField(
+        label="Change it for all of them",
+        required=False,
+        widget=UnfoldBooleanSwitchWidget,
+        help_text="Asked for where the definition changes, or it is switched off.",
+    )
+
     class Meta:
         model = ComputedTrait
         fields = ("key", "label", "purpose")
@@ -127,6 +137,11 @@ class ComputedTraitForm(forms.ModelForm):
             field = find_field(error.path)
             words = f"{error.path}: {error.message}." if not field else error.message
             self.add_error(field or None, ValidationError(words, code=error.code))
+            return said
+        uses = find_affected(self.instance, on=bool(said.get("on")))
+        if uses and not said.get("confirm"):
+            words = f"Used by {name_uses(uses)}: the people in them will change."
+            self.add_error("confirm", ValidationError(words, code="in_use"))
         return said
 
 
@@ -134,6 +149,7 @@ class ComputedTraitForm(forms.ModelForm):
 class ComputedTraitAdmin(ModelAdmin):
     form = ComputedTraitForm
     change_form_template = "admin/crm/computedtrait/change_form.html"
+    delete_confirmation_template = "admin/crm/computedtrait/delete_confirmation.html"
     list_display = ("label", "key", "shown_state", "shown_summary")
     list_display_links = ("label",)
     list_per_page = 50
@@ -181,6 +197,20 @@ class ComputedTraitAdmin(ModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return ("key",) if obj else ()
 
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        found = super().get_fieldsets(request, obj)
+        if obj is None or not any(use.is_live for use in list_users(obj.key)):
+            return found
+        return [*found, ("Others build on it", {"fields": ("confirm",)})]
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: Any = None
+    ) -> HttpResponse:
+        trait = self.get_object(request, object_id)
+        uses = list_users(trait.key) if trait else []
+        context = {**(extra_context or {}), "uses": uses}
+        return super().delete_view(request, object_id, context)
+
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         leaving = obj is not None and obj.state == ComputedTrait.State.LEAVING
         return not leaving and super().has_change_permission(request, obj)
@@ -188,11 +218,13 @@ class ComputedTraitAdmin(ModelAdmin):
     def save_model(
         self, request: HttpRequest, obj: ComputedTrait, form: Any, change: bool
     ) -> None:
-        save_computed(obj, on=form.cleaned_data["on"], actor=request.user)
+        said = form.cleaned_data
+        save_computed(obj, on=said["on"], actor=request.user, confirmed=said["confirm"])
         ring_on_commit(settings.TRAIT_BELL_TASK)
 
     def delete_model(self, request: HttpRequest, obj: ComputedTrait) -> None:
-        delete_computed(obj, actor=request.user)
+        # The page before named who asks for it.
+        delete_computed(obj, actor=request.user, confirmed=True)
         ring_on_commit(settings.TRAIT_BELL_TASK)
         messages.info(request, "It is taken off everybody first, then it is gone.")
 
@@ -205,6 +237,7 @@ class ComputedTraitAdmin(ModelAdmin):
     ) -> HttpResponse:
         trait = context.get("original")
         if trait is not None:
+            context["uses"] = list_users(trait.key)
             definition = load_definition(trait)
             context["preview"] = preview_values(
                 definition, at=read_clock(), people=SAMPLE

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from django.db import transaction
 from django.db.models import Max
+from django.urls import reverse
 from django.utils import timezone
 
 from crm.computed.definition import (
@@ -17,6 +18,7 @@ from crm.computed.definition import (
 )
 from crm.models import ComputedTrait, Contact
 from crm.models.audit import record_audit
+from crm.ports.audiences import Use, list_trait_uses, name_uses
 from crm.ports.facts import CATALOG_CHANGED, RuleError
 
 # Each one costs every event that it names.
@@ -40,6 +42,39 @@ TAKEN: Final = frozenset(
 )
 
 
+class TraitInUse(ValueError):
+    """A trait that others ask for changes, or goes, only on purpose."""
+
+    def __init__(self, uses: list[Use]) -> None:
+        super().__init__(f"used by {name_uses(uses)}: say that the trait changes")
+        self.uses = uses
+
+
+def list_users(key: str) -> list[Use]:
+    """Tiers made of this trait, then the rules that ask for it."""
+    tiers = ComputedTrait.objects.kept_live().filter(trait_names__contains=[key])
+    made = [
+        Use(
+            "computed trait",
+            one.label,
+            one.get_state_display(),
+            reverse("admin:crm_computedtrait_change", args=[one.pk]),
+            is_live=True,
+        )
+        for one in tiers.order_by("label")
+    ]
+    return [*made, *list_trait_uses(key)]
+
+
+def find_affected(trait: ComputedTrait, *, on: bool) -> list[Use]:
+    """Whose people move once this trait is saved: nobody's where it is new, or means
+    what it meant."""
+    known = ComputedTrait.objects.filter(pk=trait.pk).first()
+    if known is None or (known.spec == trait.spec and (on or not known.is_on)):
+        return []
+    return [use for use in list_users(known.key) if use.is_live]
+
+
 def check_computed(data: Any, *, key: str) -> Definition:
     """The definition in `data`, whose tier is made of no other tier, or RuleError."""
     if key in TAKEN:
@@ -56,9 +91,12 @@ def check_computed(data: Any, *, key: str) -> Definition:
 
 @transaction.atomic
 def save_computed(
-    trait: ComputedTrait, *, actor: Any, on: bool = True
+    trait: ComputedTrait, *, actor: Any, on: bool = True, confirmed: bool = False
 ) -> ComputedTrait:
-    """Make or change a definition, or switch it; RuleError where it is wrong.
+    """Make or change a definition, or switch it.
+
+    RuleError where it is wrong, TraitInUse where others ask for what changes and it was
+    not `confirmed`.
 
     A changed one is a new version and built anew (`segments.tasks.build_traits`). Off
     takes the values away: one that is kept up no more would tell lies.
@@ -67,14 +105,12 @@ def save_computed(
     if known is None and ComputedTrait.objects.count() >= TRAITS_MAX:
         raise RuleError("key", "too_many", f"there are {TRAITS_MAX} traits already")
     definition = check_computed(trait.spec, key=trait.key)
+    uses = find_affected(trait, on=on)
+    if uses and not confirmed:
+        raise TraitInUse(uses)
     edited = known is None or known.spec != trait.spec
     if edited:
-        mentions = definition.mentions()
-        trait.summary = describe_definition(definition)
-        trait.event_names = sorted(mentions.events)
-        # Catalogs are looked at once a day: see `recheck_lookups`.
-        trait.trait_names = sorted(mentions.traits - {CATALOG_CHANGED})
-        trait.version = known.version + 1 if known else 1
+        _take_definition(trait, definition, after=known)
     if known is None:
         trait.created_by = actor if hasattr(actor, "pk") else None
     else:
@@ -87,18 +123,40 @@ def save_computed(
     trait.updated_at = timezone.now()
     trait.save()
     changes = {"version": trait.version, "spec": trait.spec, "on": on}
+    if uses:
+        changes["confirmed_for"] = [str(use) for use in uses]
     action = "edited" if known else "created"
     record_audit(actor=actor, action=action, on=trait, changes=changes)
     return trait
 
 
+def _take_definition(
+    trait: ComputedTrait, definition: Definition, *, after: ComputedTrait | None
+) -> None:
+    trait.version = after.version + 1 if after else 1
+    mentions = definition.mentions()
+    trait.summary = describe_definition(definition)
+    trait.event_names = sorted(mentions.events)
+    # Catalogs are looked at once a day: see `recheck_lookups`.
+    trait.trait_names = sorted(mentions.traits - {CATALOG_CHANGED})
+
+
 @transaction.atomic
-def delete_computed(trait: ComputedTrait, *, actor: Any) -> None:
-    """The row goes when the last contact has lost the value."""
+def delete_computed(
+    trait: ComputedTrait, *, actor: Any, confirmed: bool = False
+) -> None:
+    """The row goes when the last contact has lost the value.
+
+    TraitInUse where others ask for it and it was not `confirmed`.
+    """
     locked = ComputedTrait.objects.select_for_update().get(pk=trait.pk)
+    uses = [use for use in list_users(locked.key) if use.is_live]
+    if uses and not confirmed:
+        raise TraitInUse(uses)
     locked.begin(ComputedTrait.State.LEAVING, goal=find_last_contact())
     locked.save(update_fields=["state", "done_to", "goal", "updated_at"])
-    record_audit(actor=actor, action="deleted", on=trait)
+    changes = {"confirmed_for": [str(use) for use in uses]} if uses else {}
+    record_audit(actor=actor, action="deleted", on=trait, changes=changes)
 
 
 def find_last_contact() -> int:

@@ -42,6 +42,10 @@ class SegmentQuerySet(models.QuerySet["Segment"]):
         """Live segments whose rule names this segment directly."""
         return self.kept_live().filter(current_version__segment_slugs__contains=[slug])
 
+    def asking_for(self, trait: str) -> Self:
+        """Those whose rule names this trait; static ones ask when they are built."""
+        return self.filter(current_version__trait_names__contains=[trait])
+
     def in_order(self) -> Self:
         """Those that others depend on first; everybody locks in this order."""
         return self.order_by("depth", "pk")

@@ -91,7 +91,7 @@ def test_building_and_deleting_a_trait_move_the_segments_too() -> None:
     while build_next_piece(AT):
         pass
     assert names(ada) == ["Keen"]
-    delete_computed(trait, actor="test")
+    delete_computed(trait, actor="test", confirmed=True)
     while build_next_piece(AT):
         pass
     assert names(ada) == []

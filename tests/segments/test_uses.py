@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from crm.models import AuditEntry
+from crm.ports.audiences import name_uses
 from segments import editing
 from segments.models import Segment
-from segments.uses import list_uses, name_uses
+from segments.uses import list_uses
 from tests.factories import make_campaign
 
 pytestmark = pytest.mark.django_db

@@ -3,8 +3,12 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
-from crm.computed.editing import save_computed
-from crm.models import ComputedTrait
+from crm.computed.editing import TraitInUse, delete_computed, save_computed
+from crm.models import AuditEntry, ComputedTrait
+from segments.editing import save_segment
+from segments.lifecycle import save_stages
+from segments.models import Segment
+from segments.rules.stages import SHIPPED
 from tests.factories import make_contact, make_event
 from tests.staff import log_in, make_staff
 
@@ -101,3 +105,57 @@ def test_an_empty_list_says_what_to_do_and_support_changes_nothing(
     sue = log_in(make_staff("sue", "Support"))
     assert sue.get(PAGE).status_code == 200
     assert sue.get(f"{PAGE}add/").status_code == 403
+
+
+def make_used_trait() -> ComputedTrait:
+    """A trait that a segment, a stage and a tier ask for."""
+    spec = {"kind": "aggregate", "measure": "count", "name": "Viewed"}
+    trait = ComputedTrait(key="views", label="Views", spec=spec)
+    save_computed(trait, actor="test")
+    often = {"type": "attribute", "trait": "views", "op": "gte", "value": 3}
+    rule = {"version": 1, "root": often}
+    save_segment(name="Lookers", rule=rule, actor="test")
+    static = Segment.Kind.STATIC
+    save_segment(name="Once lookers", rule=rule, actor="test", kind=static)
+    save_stages(
+        [{"key": "keen", "label": "Keen", "rule": rule}, SHIPPED[3]], actor="test"
+    )
+    tiers = [{"at_least": 0, "value": "low"}]
+    tier = {"kind": "tier", "of": {"trait": "views"}, "tiers": tiers}
+    save_computed(ComputedTrait(key="tier", label="View tier", spec=tier), actor="test")
+    return trait
+
+
+def test_who_asks_for_a_trait_is_named_before_it_changes(admin_client: Client) -> None:
+    trait = make_used_trait()
+    page = f"{PAGE}{trait.pk}/change/"
+    shown = admin_client.get(page).content.decode()
+    for name in ("Lookers", "Once lookers", "Keen", "View tier"):
+        assert name in shown
+    form = {"label": "Views", "on": "on", "kind": "aggregate", "measure": "count"}
+    same = {**form, "events": "Viewed", "unit": "days"}
+    for said in ({**same, "events": "Bought"}, {**same, "on": ""}):
+        answer = admin_client.post(page, said)
+        words = "Used by computed trait “View tier”, segment “Lookers”, stage “Keen”"
+        assert words in answer.content.decode()
+        trait.refresh_from_db()
+        assert (trait.version, trait.spec["name"], trait.is_on) == (1, "Viewed", True)
+    assert admin_client.post(page, {**same, "label": "Looks"}).status_code == 302
+    changed = {**same, "events": "Bought", "confirm": "on"}
+    assert admin_client.post(page, changed).status_code == 302
+    trait.refresh_from_db()
+    assert (trait.version, trait.spec["name"]) == (2, "Bought")
+    assert len(AuditEntry.objects.latest("pk").changes["confirmed_for"]) == 3
+
+
+def test_who_asks_for_a_trait_is_named_before_it_goes(admin_client: Client) -> None:
+    trait = make_used_trait()
+    page = f"{PAGE}{trait.pk}/delete/"
+    assert "Keen" in admin_client.get(page).content.decode()
+    with pytest.raises(TraitInUse, match="segment “Lookers”"):
+        delete_computed(trait, actor="test")
+    trait.refresh_from_db()
+    assert trait.state == ComputedTrait.State.BUILDING
+    assert admin_client.post(page, {"post": "yes"}).status_code == 302
+    trait.refresh_from_db()
+    assert trait.state == ComputedTrait.State.LEAVING
