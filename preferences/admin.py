@@ -41,6 +41,7 @@ from preferences.models import (
 from preferences.models.center import check_logo
 from preferences.suppressions import lift_suppression, suppress_contact
 from preferences.tokens import revoke_links
+from preferences.translating import TranslationsField
 
 # First bytes of the picture kinds a page may carry.
 PICTURE_MARKS = {
@@ -65,6 +66,11 @@ class CenterForm(forms.ModelForm):
         required=False,
         widget=UnfoldAdminFileFieldWidget,
         help_text="PNG, JPEG, WebP or GIF, at most 23 KB; shown 40 pixels high.",
+    )
+    translations = TranslationsField(
+        label="Other languages",
+        required=False,
+        help_text="What is empty is shown as written above. Emptied, a language goes.",
     )
     drop_logo = forms.BooleanField(label="Remove the logo", required=False)
 

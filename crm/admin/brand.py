@@ -2,18 +2,50 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, Final
 
 from django import forms
 from django.contrib import admin
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from crm.brands import save_brand
 from crm.models import Brand
 
+SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]{0,49}")
+
+
+class SchemesField(forms.CharField):
+    """Words to a list, as in “myapp, myapp-beta”; `myapp://` is myapp."""
+
+    widget = UnfoldAdminTextInputWidget
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(map(str, value)) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> list[str]:  # type: ignore[override]
+        words = re.split(r"[\s,;]+", str(value or "").lower())
+        found = [word.removesuffix("://").rstrip(":") for word in words if word]
+        for word in found:
+            if not SCHEME.fullmatch(word):
+                shown = word[:50].replace("\x00", "�")
+                raise ValidationError(
+                    f"“{shown}” is no scheme: write what stands before ://, as myapp.",
+                    code="form",
+                )
+        return list(dict.fromkeys(found))
+
 
 class BrandForm(forms.ModelForm):
+    app_schemes = SchemesField(
+        label="App schemes",
+        required=False,
+        help_text="What stands before :// in links into your apps, as in myapp.",
+    )
+
     def _get_validation_exclusions(self) -> set[str]:
         """A second default is no fault here: it takes the place of the first."""
         exclusions: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]

@@ -11,6 +11,11 @@ from preferences.suppressions import suppress_contact
 from preferences.tokens import build_preference_url, read_page_token, revoke_links
 from tests.preferences.conftest import AT
 
+GERMAN = {
+    "translations-size": "1",
+    "translations-0-locale": "de",
+    "translations-0-headline": "Deine Nachrichten",
+}
 PNG = b"\x89PNG\r\n\x1a\n" + b"0" * 50
 
 
@@ -28,7 +33,7 @@ def make_post(center, **changes):
         "master_hint": center.master_hint,
         "footer": "",
         "locales": "en",
-        "translations": "{}",
+        "translations-size": "0",
         "accent": center.accent,
         "channels": ["push", "email"],
         "privacy_policy_url": "",
@@ -102,7 +107,16 @@ def test_a_topic_can_be_renamed_but_keeps_its_key(admin_client, center):
     [
         {"accent": "red"},
         {"channels": []},
-        {"translations": "[1"},
+        {"translations-size": "1", "translations-0-headline": "Hallo"},
+        {**GERMAN, "translations-0-locale": "{"},
+        {**GERMAN, "translations-0-headline": "x" * 121},
+        {**GERMAN, "translations-0-headline": "a\x00b"},
+        {
+            **GERMAN,
+            "translations-size": "2",
+            "translations-1-locale": "de",
+            "translations-1-intro": "Noch einmal",
+        },
         {"locales": ""},
         {"headline": "a\x00b"},
         {"logo_file": SimpleUploadedFile("x.svg", b"<svg onload=alert(1)>")},
@@ -113,6 +127,23 @@ def test_a_wrong_center_is_refused_and_nothing_kept(admin_client, center, change
     assert admin_client.post(url, make_post(center, **changes)).status_code == 200
     assert center.topics.count() == 5
     assert CenterWording.objects.count() == 1
+
+
+def test_other_languages_are_fields_and_an_emptied_one_goes(admin_client, center):
+    url = reverse("admin:preferences_preferencecenter_change", args=[center.pk])
+    assert admin_client.post(url, make_post(center, **GERMAN)).status_code == 302
+    center.refresh_from_db()
+    assert center.translations == {"de": {"headline": "Deine Nachrichten"}}
+    assert center.wording_version == 2
+    page = admin_client.get(url).content.decode()
+    assert 'name="translations-0-headline" value="Deine Nachrichten"' in page
+    empty = {**GERMAN, "translations-0-headline": " "}
+    french = {"translations-size": "2", "translations-1-locale": "fr"}
+    said = empty | french | {"translations-1-footer": "À bientôt"}
+    said |= {"topics-TOTAL_FORMS": "0"}
+    assert admin_client.post(url, make_post(center, **said)).status_code == 302
+    center.refresh_from_db()
+    assert center.translations == {"fr": {"footer": "À bientôt"}}
 
 
 def test_the_editor_shows_the_preview(admin_client, center):

@@ -135,15 +135,21 @@ def test_a_new_default_brand_takes_the_old_ones_place(admin_client: Client) -> N
         "name": "New",
         "slug": "new",
         "is_default": "on",
-        "app_schemes": "[]",
+        "app_schemes": "myapp:// My-App.v2, myapp",
         "time_zone": "UTC",
         "locale": "en",
     }
+    for wrong in ("[1]", "my app!", "1st", "a\x00"):
+        bad = admin_client.post("/admin/crm/brand/add/", {**body, "app_schemes": wrong})
+        assert (bad.status_code, Brand.objects.filter(slug="new").count()) == (200, 0)
     response = admin_client.post("/admin/crm/brand/add/", body)
     assert response.status_code == 302, response.context["errors"]
     old.refresh_from_db()
     assert not old.is_default
-    assert Brand.objects.default().name == "New"
+    brand = Brand.objects.default()
+    assert (brand.name, brand.app_schemes) == ("New", ["myapp", "my-app.v2"])
+    page = admin_client.get(f"/admin/crm/brand/{brand.pk}/change/").content.decode()
+    assert 'value="myapp, my-app.v2"' in page
 
 
 def make_pending(**fields: Any) -> PendingEvent:
