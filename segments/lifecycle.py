@@ -16,11 +16,13 @@ from django.db.models import Max
 from crm.computed.values import Moved, write_value
 from crm.models import Contact
 from crm.models.audit import record_audit
+from crm.ports.audiences import Use, name_uses
 from crm.ports.facts import Sql
 from crm.wakes import Clocks
 from segments.compile import compile_rule, compile_wakes
 from segments.models import Lifecycle, StageClock
 from segments.rules.stages import STAGE_TRAIT, Stage, read_stages
+from segments.uses import list_stage_uses
 
 CLOCKS: Final = Clocks("segments_stageclock", "version_id")
 # Contacts of one piece of a build.
@@ -168,9 +170,25 @@ def build_stages(at: datetime, *, size: int = PIECE) -> tuple[bool, Moved]:
     return True, moved
 
 
+class StageInUse(ValueError):
+    """Stages that segments ask for go only on purpose."""
+
+    def __init__(self, uses: list[Use]) -> None:
+        super().__init__(f"used by {name_uses(uses)}: say that the stages go")
+        self.uses = uses
+
+
+def find_affected(data: Any, current: Lifecycle | None) -> list[Use]:
+    """Segments that would ask for a stage that there is no more."""
+    kept = {stage.key for stage in read_stages(data)}
+    gone = {stage.key for stage in load_stages(current)} - kept if current else set()
+    return list_stage_uses(gone) if gone else []
+
+
 @transaction.atomic
-def save_stages(data: Any, *, actor: Any) -> Lifecycle:
-    """A new version of the stages, built in pieces; RuleError where they are wrong.
+def save_stages(data: Any, *, actor: Any, confirmed: bool = False) -> Lifecycle:
+    """A new version of the stages, built in pieces; RuleError where they are wrong,
+    StageInUse where segments ask for one that goes and it was not `confirmed`.
 
     The same stages again are no new version.
     """
@@ -180,12 +198,17 @@ def save_stages(data: Any, *, actor: Any) -> Lifecycle:
     current = Lifecycle.objects.current()
     if current is not None and current.stages == data:
         return current
+    uses = find_affected(data, current)
+    if uses and not confirmed:
+        raise StageInUse(uses)
     version = Lifecycle.objects.create(
         number=current.number + 1 if current else 1,
         stages=data,
         goal=Contact.objects.aggregate(last=Max("pk"))["last"] or 0,
         created_by=actor if hasattr(actor, "pk") else None,
     )
-    changes = {"version": version.number}
+    changes: dict[str, Any] = {"version": version.number}
+    if uses:
+        changes["confirmed_for"] = [str(use) for use in uses]
     record_audit(actor=actor, action="edited", on=version, changes=changes)
     return version

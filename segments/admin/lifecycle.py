@@ -37,7 +37,7 @@ from segments.admin.stage_form import (
     write_stages,
 )
 from segments.deadline import TooSlow
-from segments.lifecycle import save_stages
+from segments.lifecycle import StageInUse, save_stages
 from segments.lifecycle_figures import (
     StageCount,
     count_moves,
@@ -150,13 +150,7 @@ def take_form(request: HttpRequest, current: Lifecycle | None) -> dict[str, Any]
     if verb == WORDS:
         return take_words(tree, key, request.POST)
     if deed == SAVE:
-        fault = save_tree(request, tree)
-        if fault is None:
-            return None
-        cards = Cards(tree, ROOT, request.POST)
-        if fault.place is not None:
-            cards.focus = f"{ROOT}-{fault.place}.label"
-        return describe_form(cards, fault=fault)
+        return save_tree(request, tree)
     cards = Cards(tree, ROOT, request.POST)
     apply_stage_deed(cards, deed)
     return describe_form(
@@ -203,12 +197,21 @@ def take_words(tree: Node, key: str, fields: Fields) -> dict[str, Any]:
     return describe_form(Cards(tree, ROOT, fields), words=words, words_key=key)
 
 
-def save_tree(request: HttpRequest, tree: Node) -> StageFault | None:
+def save_tree(request: HttpRequest, tree: Node) -> dict[str, Any] | None:
+    """None once it is saved; else the form, with what is wrong or asked."""
+    cards = Cards(tree, ROOT, request.POST)
+    confirmed = request.POST.get("confirm") == "yes"
     try:
         check_tree(tree)
-        save_stages(write_stages(tree), actor=request.user)
+        save_stages(write_stages(tree), actor=request.user, confirmed=confirmed)
     except RuleError as error:
-        return tell_fault(error, tree)
+        fault = tell_fault(error, tree)
+        if fault.place is not None:
+            cards.focus = f"{ROOT}-{fault.place}.label"
+        return describe_form(cards, fault=fault)
+    except StageInUse as asked:
+        form = describe_form(cards, preview=build_preview(tree))
+        return {**form, "asked": asked}
     ring_on_commit(settings.TRAIT_BELL_TASK)
     messages.success(request, "Saved. Everybody is judged anew in the background.")
     return None

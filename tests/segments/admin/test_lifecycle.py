@@ -11,7 +11,9 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.utils import timezone
 
+from crm.models import AuditEntry
 from segments.admin.stage_form import make_key
+from segments.editing import save_segment
 from segments.lifecycle import save_stages
 from segments.models import Lifecycle
 from segments.rules.stages import SHIPPED
@@ -152,6 +154,26 @@ def test_a_preview_tells_who_would_be_where_beside_who_is(
     assert [line for line in ("now 1", "now 0") if line in page] == ["now 1", "now 0"]
     assert stored() == SHIPPED
     assert "Churned" in admin_client.get("/admin/").content.decode()
+
+
+def test_a_stage_that_segments_ask_for_goes_only_on_purpose(
+    admin_client: Client,
+) -> None:
+    save_stages(SHIPPED, actor="test")
+    leaf = {"type": "lifecycle", "stage": ["new", "churned"]}
+    rule = {"version": 1, "root": {"none": [leaf]}}
+    save_segment(name="Neither", rule=rule, actor="test")
+    form = read_fields(press(admin_client, show(admin_client), "remove:r-1"))
+    form = read_fields(press(admin_client, form, "remove:r-1"))
+    page = press(admin_client, form, "save")
+    assert "Neither" in page
+    assert stored() == SHIPPED
+    press(admin_client, read_fields(page), "save", confirm="yes")
+    assert stored() == [SHIPPED[0], SHIPPED[3]]
+    entry = AuditEntry.objects.filter(action="edited").latest("pk")
+    assert entry.changes["confirmed_for"] == ["segment “Neither”"]
+    # Nobody asks for the other: it goes without a question.
+    save_stages([SHIPPED[0], SHIPPED[1]], actor="test")
 
 
 def test_json_comes_into_the_form_or_is_refused_with_its_path(
