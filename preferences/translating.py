@@ -80,7 +80,8 @@ class TranslationsField(forms.Field):
 
     def prepare_value(self, value: Any) -> Any:
         if not isinstance(value, dict):
-            return value
+            # A form takes its first values from the address too, as text.
+            return value if isinstance(value, list) else []
         return [{"locale": locale, **texts} for locale, texts in sorted(value.items())]
 
     def to_python(self, value: Any) -> dict[str, dict[str, str]]:
