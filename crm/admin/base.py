@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import QuerySet
+from django.db.models import DateTimeField, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.dateparse import parse_datetime
+from django.utils.timezone import is_naive, make_aware
 from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 from unfold.widgets import UnfoldAdminTextareaWidget
@@ -21,7 +24,32 @@ from crm.models import Contact
 MAX_CELL = 200
 
 
-class BigTableAdmin(ModelAdmin):
+class PrefilledAdmin(ModelAdmin):
+    """Forms whose address may fill them in; what is no time there fills nothing.
+
+    Django hands the text of the address to the widget of a time, which fails on it.
+    """
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        said = super().get_changeform_initial_data(request)
+        times = {
+            field.name
+            for field in self.model._meta.get_fields()
+            if isinstance(field, DateTimeField)
+        }
+        read = {name: read_time(said[name]) for name in times & said.keys()}
+        return {**said, **read}
+
+
+def read_time(said: str) -> datetime | None:
+    try:
+        at = parse_datetime(said)
+    except ValueError:
+        return None
+    return make_aware(at) if at and is_naive(at) else at
+
+
+class BigTableAdmin(PrefilledAdmin):
     """Pages without a count: `SELECT count(*)` of a million rows takes seconds."""
 
     paginator = InfinitePaginator
@@ -92,7 +120,7 @@ class OfContactAdmin(BigTableAdmin):
         return queryset, False
 
 
-class MadeOnceAdmin(ModelAdmin):
+class MadeOnceAdmin(PrefilledAdmin):
     """Rows that are made and never edited: nothing to continue, none to add beside."""
 
     def add_view(
