@@ -1,11 +1,12 @@
 """The eight standard segments: computed, written as diffs, touched, explained.
 
-    python tests/bench/segments.py [--scale small|full] [--json] [--keep]
+    python tests/bench/segments.py [--scale small|full] [--duckdb] [--json] [--keep]
 
 A database of its own (`apropos_bench_segments`, on the server of DATABASE_URL) with
 made-up contacts and events over 180 days, spread by hashes, the same on every run;
 `--keep` uses what an earlier run left. Times are seconds, the best of three where
-nothing is written.
+nothing is written. `--duckdb` (`pip install duckdb`) asks DuckDB the same in the same
+run: `segment_worst_x_duckdb` is the worst ratio of those that take 0.3 s or longer.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ DEFAULT_URL = "postgres://postgres@127.0.0.1:5432/apropos"
 # contacts, events
 SCALES = {"small": (100_000, 2_000_000), "full": (1_000_000, 20_000_000)}
 TOUCHED = 10_000
+# Nobody waits for what is faster, whatever another engine takes.
+WAIT_S = 0.3
 TOUCHED_SEGMENTS = ("S3", "S4", "S5", "S7", "S8")
 
 CONTACTS = """
@@ -191,7 +194,7 @@ def measure() -> dict[str, Any]:
             "refresh_s": round(again, 3),
             "explain_ms": round(told * 1000, 2),
         }
-    return {"segments": rows, "touch_10k_s": measure_touch(at)}
+    return {"segments": rows, "at": at, "touch_10k_s": measure_touch(at)}
 
 
 def measure_touch(at: Any) -> float:
@@ -219,11 +222,28 @@ def measure_touch(at: Any) -> float:
     return round(best_of(touch)[0], 3)
 
 
+def compare_with_duckdb(rows: dict[str, Any], *, at: Any) -> float:
+    """Adds what DuckDB took to each row; the worst ratio where somebody waits."""
+    from django.db import connection
+    from duck import measure_duckdb
+
+    connection.ensure_connection()
+    for name, (took_s, members) in measure_duckdb(connection.connection, at=at).items():
+        row = rows[name]
+        if members != row["members"]:
+            raise SystemExit(f"{name}: DuckDB found {members}, we {row['members']}")
+        row["duckdb_s"] = round(took_s, 4)
+        row["x_duckdb"] = round(row["computed_s"] / took_s, 1)
+    slow = [row["x_duckdb"] for row in rows.values() if row["computed_s"] >= WAIT_S]
+    return max(slow, default=0.0)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scale", choices=SCALES, default="small")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--keep", action="store_true")
+    parser.add_argument("--duckdb", action="store_true")
     args = parser.parse_args()
     new = make_database(point_at_own_database(), keep=args.keep)
     load_django()
@@ -235,6 +255,10 @@ def main() -> None:
     rows = figures["segments"].values()
     figures["refresh_worst_s"] = max(row["refresh_s"] for row in rows)
     figures["explain_ms"] = max(row["explain_ms"] for row in rows)
+    if args.duckdb:
+        worst = compare_with_duckdb(figures["segments"], at=figures["at"])
+        figures["segment_worst_x_duckdb"] = worst
+    del figures["at"]
     if args.json:
         print(json.dumps(figures))
         return
@@ -248,6 +272,8 @@ def main() -> None:
             f"{row['explain_ms']:>7.1f}ms"
         )
     print(f"touch of 10,000 contacts, 5 segments: {figures['touch_10k_s']} s")
+    for name, row in figures["segments"].items() if args.duckdb else ():
+        print(f"{name} by DuckDB {row['duckdb_s']} s: we take {row['x_duckdb']} x")
 
 
 if __name__ == "__main__":
