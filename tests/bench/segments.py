@@ -41,7 +41,8 @@ SELECT gen_random_uuid(), '', '', jsonb_build_object(
       'trial'])[1 + i %% 10],
     'country', (ARRAY['DE','FR','US','GB','IN','BR','JP','NO','SE'])[1 + i %% 9],
     'age', 18 + i %% 60),
-  '{}', 'en', 'UTC', now() - make_interval(days => (1 + (i::bigint * 7919) %% 400)::int),
+  '{}', 'en', 'UTC',
+  now() - make_interval(days => (1 + (i::bigint * 7919) %% 400)::int),
   now(), now()
 FROM generate_series(1, %s) AS i
 """
