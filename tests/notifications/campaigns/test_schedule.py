@@ -14,30 +14,12 @@ from notifications.campaigns.schedule import (
     find_next_cron,
 )
 from notifications.decisioning.zones import to_wall
+from tests.notifications.campaigns.crontabs import at, make_times
 from tests.notifications.zone_changes import (
     SAMPLE_ZONES,
     find_changes,
     list_distinct_zones,
 )
-
-SOME_TIME = datetime(2025, 1, 1, tzinfo=UTC)
-
-
-def at(text: str) -> datetime:
-    return datetime.fromisoformat(text)
-
-
-def make_times(line: str) -> CronTimes:
-    """Times from a crontab line, expanded by celery itself."""
-    minute, hour, month_day, month, week_day = line.split()
-    spec = crontab(minute, hour, week_day, month_day, month)
-    return CronTimes(
-        minutes=frozenset(spec.minute),
-        hours=frozenset(spec.hour),
-        days_of_month=frozenset(spec.day_of_month),
-        months=frozenset(spec.month_of_year),
-        days_of_week=frozenset(spec.day_of_week),
-    )
 
 
 def list_runs(line: str, zone: str, start: str, count: int) -> list[datetime]:

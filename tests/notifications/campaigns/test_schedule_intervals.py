@@ -6,37 +6,17 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pytest
-from celery.schedules import crontab
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from notifications.campaigns.schedule import (
-    CronTimes,
     find_latest,
     find_next_cron,
     find_next_interval,
     spread_local,
 )
 from notifications.decisioning.zones import to_wall
-
-SOME_TIME = datetime(2025, 1, 1, tzinfo=UTC)
-
-
-def at(text: str) -> datetime:
-    return datetime.fromisoformat(text)
-
-
-def make_times(line: str) -> CronTimes:
-    """Times from a crontab line, expanded by celery itself."""
-    minute, hour, month_day, month, week_day = line.split()
-    spec = crontab(minute, hour, week_day, month_day, month)
-    return CronTimes(
-        minutes=frozenset(spec.minute),
-        hours=frozenset(spec.hour),
-        days_of_month=frozenset(spec.day_of_month),
-        months=frozenset(spec.month_of_year),
-        days_of_week=frozenset(spec.day_of_week),
-    )
+from tests.notifications.campaigns.crontabs import SOME_TIME, at, make_times
 
 
 @pytest.mark.parametrize(
