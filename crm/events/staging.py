@@ -78,7 +78,8 @@ SELECT count(*) FILTER (WHERE is_usable) =
     (SELECT count(DISTINCT led) FROM bulk_found) FROM kept
 """
 # Who has an address is asked for the new, and where a known one's may move. Those with
-# a letter that PostgreSQL may lower as Python does not are odd.
+# a letter that PostgreSQL may lower as Python does not are odd, and those with an old
+# address that leads to nobody: they take it when they move, if no other row does.
 MEET: Final = f"""
 WITH counter AS MATERIALIZED (
     SELECT pg_get_serial_sequence('crm_contact', 'id')::regclass AS ids
@@ -88,18 +89,26 @@ WITH counter AS MATERIALIZED (
         coalesce(s.email <> k.email, false) OR coalesce(s.phone <> k.phone, false)
             AS may_move
     FROM bulk_said s JOIN bulk_found f USING (n) LEFT JOIN bulk_known k ON k.id = f.led
+), held AS (
+    SELECT met.*,
+        CASE WHEN is_new THEN nextval((SELECT ids FROM counter)) END AS made,
+        CASE WHEN is_new OR may_move THEN
+            {HOLDER.format(kind="email", value="email_key")} END AS email_of,
+        CASE WHEN (is_new OR may_move) AND phone IS NOT NULL THEN
+            {HOLDER.format(kind="phone", value="met.phone")} END AS phone_of,
+        CASE WHEN may_move THEN
+            {HOLDER.format(kind="email", value="lower(old_email)")} END
+            AS old_email_of,
+        CASE WHEN may_move THEN
+            {HOLDER.format(kind="phone", value="old_phone")} END AS old_phone_of
+    FROM met
 )
-INSERT INTO bulk_met SELECT n, led,
-    CASE WHEN is_new THEN nextval((SELECT ids FROM counter)) END,
-    may_move AND octet_length(old_email) <> char_length(old_email),
-    CASE WHEN is_new OR may_move THEN
-        {HOLDER.format(kind="email", value="email_key")} END,
-    CASE WHEN (is_new OR may_move) AND phone IS NOT NULL THEN
-        {HOLDER.format(kind="phone", value="met.phone")} END,
-    CASE WHEN may_move THEN
-        {HOLDER.format(kind="email", value="lower(old_email)")} END,
-    CASE WHEN may_move THEN {HOLDER.format(kind="phone", value="old_phone")} END
-FROM met
+INSERT INTO bulk_met SELECT n, led, made,
+    may_move AND (octet_length(old_email) <> char_length(old_email)
+        OR (old_email <> '' AND old_email_of IS NULL)
+        OR (old_phone <> '' AND old_phone_of IS NULL)),
+    email_of, phone_of, old_email_of, old_phone_of
+FROM held
 """
 FIND_KNOTS: Final = """
 WITH asked AS (
@@ -107,8 +116,14 @@ WITH asked AS (
     CROSS JOIN LATERAL (VALUES (email_of), (phone_of), (old_email_of), (old_phone_of))
         AS h (holder)
     WHERE coalesce(email_of, phone_of, old_email_of, old_phone_of) IS NOT NULL
+), odd AS (
+    SELECT m.n, lower(k.email) AS email, k.phone
+    FROM bulk_met m JOIN bulk_known k ON k.id = m.led WHERE m.is_odd
 )
-SELECT n FROM bulk_met WHERE n = ANY(%s::int[]) OR is_odd
+SELECT n FROM bulk_met WHERE n = ANY(%s::int[])
+UNION SELECT n FROM odd
+UNION SELECT n FROM bulk_said WHERE email_key IN (SELECT email FROM odd)
+    OR phone IN (SELECT phone FROM odd)
 UNION SELECT n FROM bulk_met WHERE led IN (
     SELECT led FROM bulk_met GROUP BY led HAVING count(*) > 1)
 UNION SELECT unnest(ARRAY[a.n, m.n]) FROM asked a

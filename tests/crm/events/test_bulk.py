@@ -107,6 +107,8 @@ def save_all(rows: list[tuple[str, dict[str, Any]]], at: datetime) -> list[str]:
 
 SAME = {"email": "B@Example.com"}
 OTHER = {"email": "a@example.com"}
+PHONE = {"phone": "+442079460000"}
+LEFT = [("u1", SAME), ("u2", SAME), ("u1", OTHER)]
 
 
 # The first to have an address keeps it, also where the second is new; until they have
@@ -114,6 +116,15 @@ OTHER = {"email": "a@example.com"}
 @example([("u1", {})], [("u1", SAME), ("u2", SAME)], False)
 @example([("u1", SAME)], [("u1", {"email": "a@example.com"}), ("u2", SAME)], False)
 @example([], [("u1", SAME), ("u2", SAME), ("u1", {"email": "a@example.com"})], False)
+# An address that somebody still has, and that leads to nobody since another left it:
+# the first row to move, or to say it, has it.
+@example(LEFT, [("u2", PHONE), ("u3", SAME)], False)
+@example(LEFT, [("u3", SAME), ("u2", PHONE)], False)
+@example(
+    [*LEFT[:2], ("u4", SAME), LEFT[2]],
+    [("u4", {"phone": "+442079460001"}), ("u2", PHONE)],
+    False,
+)
 @settings(
     max_examples=60,
     deadline=None,
