@@ -14,6 +14,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
 from msgspec.structs import replace
 
 from crm.clock import read_clock
@@ -43,31 +44,31 @@ class Told:
 def tell_due(*, limit: int = PIECE) -> Told:
     """Tell what is due of the next subscriptions.
 
-    1. Find them, and lock their contacts in id order.
-    2. Leave those whose contact has words that wait to be processed: a trial may have
-       been converted meanwhile.
+    1. Find them, but for those whose contact has words that wait to be processed: a
+       trial may have been converted meanwhile. Lock their contacts in id order.
+    2. Leave those of whom words came in until then.
     3. Record an event for each moment that came, dated by it, and note how far it got.
     """
     at = read_clock()
-    wanted = Subscription.objects.due(at).values_list("contact_id", flat=True)
-    ids = sorted(set(wanted[:limit]))
-    if not ids:
+    due = Subscription.objects.due(at)
+    free = due.exclude(Exists(list_waiting().filter(contact=OuterRef("contact"))))
+    picked = list(free.values_list("contact_id", flat=True)[:limit])
+    if not picked:
         return Told(is_done=True)
-    Contact.objects.lock_in_order(ids)
-    waiting = find_waiting(ids)
-    rows = list(
-        Subscription.objects.due(at).filter(contact__in=set(ids) - waiting)[:limit]
-    )
+    ids = set(picked)
+    Contact.objects.lock_in_order(sorted(ids))
+    waiting = list_waiting().filter(contact__in=ids)
+    ids.difference_update(waiting.values_list("contact_id", flat=True))
+    rows = list(due.filter(contact__in=ids)[:limit])
     told = record_moments(rows, at=at) if rows else 0
-    return Told(events=told, is_done=len(rows) < limit)
+    return Told(events=told, is_done=len(picked) < limit)
 
 
-def find_waiting(contact_ids: Sequence[int]) -> set[int]:
-    """Whose words about subscriptions are taken in, and not processed yet."""
-    rows = PendingEvent.objects.filter(
-        contact__in=contact_ids, name__in=SUBSCRIPTION_EVENTS, quarantined_at=None
+def list_waiting() -> QuerySet[PendingEvent]:
+    """Words about subscriptions that are taken in, and not processed yet."""
+    return PendingEvent.objects.filter(
+        name__in=SUBSCRIPTION_EVENTS, quarantined_at=None
     )
-    return set(rows.values_list("contact_id", flat=True))
 
 
 def record_moments(rows: Sequence[Subscription], *, at: datetime) -> int:

@@ -196,6 +196,25 @@ def test_many_are_told_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     assert rung == ["notifications.tasks.process_events"]
 
 
+def test_whoever_waits_holds_up_nobody_behind_them() -> None:
+    for number in range(4):
+        take("Trial Started", -12 - number, f"u{number}", trial_ends_at=2.5 - number)
+    # The first two in line.
+    bring("Trial Converted", -11, "u3")
+    bring("Trial Converted", -11, "u2")
+
+    assert not tell_due(limit=1).is_done
+    assert not tell_due(limit=1).is_done
+    assert tell_due(limit=1).is_done
+
+    assert [list_told(f"u{number}") for number in range(4)] == [
+        [("Trial Ending", 3)],
+        [("Trial Ending", 3)],
+        [],
+        [],
+    ]
+
+
 def test_what_time_tells_is_no_activity() -> None:
     take("Trial Started", -12, trial_ends_at=2.5, plan="pro")
     did_at = Event.objects.get().occurred_at
