@@ -19,16 +19,24 @@ from msgspec.structs import replace
 
 from crm.clock import read_clock
 from crm.events.addresses import name_people
+from crm.events.bulk import leave_pending
 from crm.events.ingest import record_events
 from crm.events.schema import Item
 from crm.events.sources import BY_TIME
-from crm.models import Contact, PendingEvent, Subscription
+from crm.models import Contact, PendingEvent, Subscription, SubscriptionEntry
+from crm.models.ids import make_uuid7
 from crm.purchases.books import SUBSCRIPTIONS, read_entries, read_leads
+from crm.purchases.keeping import keep_entries
 from crm.purchases.moments import Moment, find_next, list_moments
-from crm.purchases.subscription_words import SUBSCRIPTION_EVENTS
+from crm.purchases.subscription_words import (
+    LAPSED,
+    SUBSCRIPTION_EVENTS,
+    TRIAL_ENDED,
+)
 
 PIECE: Final = 500
 # A moment that nobody told for so long is passed over: message ids are known as long.
+# What ended by it has ended all the same.
 CATCH_UP: Final = timedelta(days=7)
 
 
@@ -75,20 +83,57 @@ def record_moments(rows: Sequence[Subscription], *, at: datetime) -> int:
     pairs = [(row.contact_id, row.number) for row in rows]
     said = read_entries(SUBSCRIPTIONS, pairs)
     names = name_people([row.contact_id for row in rows])
-    items = []
+    items: list[Item] = []
+    passed: list[SubscriptionEntry] = []
     for row in rows:
         moments = list_moments(said[row.contact_id, row.number], read_leads())
         since = max(row.told_until or at - CATCH_UP, at - CATCH_UP)
         due = [one for one in moments if since < one.at <= at]
         if row.contact_id in names:
             items += [make_item(row, one, names[row.contact_id]) for one in due]
+        passed += [make_end(row, one) for one in list_passed(row, moments, until=since)]
         row.told_until = max((one.at for one in due), default=since)
         row.due_at = find_next(moments, after=at)
     Subscription.objects.bulk_update(rows, ["told_until", "due_at"])
+    keep_passed(passed, at=at)
     numbered = [replace(item, index=index) for index, item in enumerate(items)]
     if not numbered:
         return 0
     return record_events(numbered, received_at=at, source=BY_TIME).accepted
+
+
+def list_passed(
+    row: Subscription, moments: Sequence[Moment], *, until: datetime
+) -> list[Moment]:
+    """The ends that nobody is told of any more; they came nevertheless."""
+    return [
+        one
+        for one in moments
+        if one.at <= until and (row.told_until is None or one.at > row.told_until)
+        if one.name in (TRIAL_ENDED, LAPSED)
+    ]
+
+
+def keep_passed(ends: Sequence[SubscriptionEntry], *, at: datetime) -> None:
+    """Write them down; there is no event that would have the segments judged."""
+    keep_entries(SUBSCRIPTIONS, ends)
+    leave_pending(sorted({one.contact_id for one in ends}), at=at)
+
+
+def make_end(row: Subscription, moment: Moment) -> SubscriptionEntry:
+    """What the moment's event would have said; its id is of no event."""
+    is_trial = moment.name == TRIAL_ENDED
+    return SubscriptionEntry(
+        contact_id=row.contact_id,
+        number=row.number,
+        at=moment.at,
+        event_id=make_uuid7(),
+        message_id=make_message_id(row, moment),
+        kind=SUBSCRIPTION_EVENTS[moment.name],
+        by_time=True,
+        trial_ends_at=moment.ends_at if is_trial else None,
+        renews_at=None if is_trial else moment.ends_at,
+    )
 
 
 def make_item(row: Subscription, moment: Moment, keys: tuple[str, str]) -> Item:

@@ -12,7 +12,7 @@ from crm import tasks
 from crm.clock import read_clock
 from crm.events.ingest import record_events
 from crm.events.merge import merge_contacts
-from crm.models import Contact, Event, Subscription, SubscriptionEntry
+from crm.models import Contact, Event, PendingEvent, Subscription, SubscriptionEntry
 from crm.purchases.due import tell_due
 from notifications import pipeline
 from notifications.models import Delivery
@@ -133,13 +133,25 @@ def test_a_renewal_is_due_then_lapses_after_its_grace() -> None:
 def test_after_downtime_a_week_is_told_and_what_is_older_is_passed_over() -> None:
     take("Trial Started", -30, trial_ends_at=-6)
     take("Trial Started", -60, "bob", trial_ends_at=-8)
+    take("Subscription Started", -60, "cat", renews_at=-20)
 
-    assert tell() == 1
+    assert (tell(), tell()) == (1, 0)
 
     # The ending of a day before was seven days ago.
     assert list_told() == [("Trial Ended", None)]
-    assert list_told("bob") == []
-    assert not Subscription.objects.exclude(due_at=None).exists()
+    assert list_told("bob") == list_told("cat") == []
+    assert set(Subscription.objects.values_list("status", "due_at")) == {
+        ("expired", None)
+    }
+
+
+def test_an_end_passed_over_is_taken_back_and_judged_like_one_that_was_told() -> None:
+    take("Trial Started", -60, trial_ends_at=-8)
+    tell_due()
+
+    assert PendingEvent.objects.get().contact_id == Contact.objects.get().pk
+    take("Trial Converted", -9)
+    assert read_status() == "active"
 
 
 def test_what_is_told_starts_campaigns_unless_it_is_too_late() -> None:
