@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from crm.events.bulk import count_people, find_owners, list_addresses, save_people
-from crm.events.identity import Key
+from crm.events.identity import IdentityRaceLost, Key
 from crm.events.lines import Lines, Said, list_keys, write_lines
 from crm.events.schema import MAX_ID
 from crm.events.tombstones import find_erased, has_tombstones
@@ -89,6 +89,7 @@ def take_contacts(people: People, *, at: datetime, dry: bool) -> Taken:
     else:
         outcomes, touches = save_people(people.lines, at=at)
         taken.touches = [Touch(t.made, t.contact_id, before=t.before) for t in touches]
+    check_still_unknown(people, outcomes)
     taken.new = outcomes.count("new")
     taken.changed = outcomes.count("changed")
     taken.same = outcomes.count("same")
@@ -101,7 +102,7 @@ def leave_out_erased(people: People) -> People:
     if not has_tombstones():
         return people
     said = people.lines.said
-    keys_of = [{*list_keys(one), *list_addresses(one)} for one in said]
+    keys_of = [list_own_keys(one) for one in said]
     erased = find_erased(set[Key]().union(*keys_of))
     if erased.isdisjoint(set[Key]().union(*keys_of)):
         return people
@@ -117,6 +118,22 @@ def leave_out_erased(people: People) -> People:
         [row for n, row in enumerate(people.rows) if n not in back],
         [*people.refused, *((people.rows[n], [ERASED]) for n in sorted(back))],
     )
+
+
+def check_still_unknown(people: People, outcomes: Sequence[str]) -> None:
+    """Raises IdentityRaceLost where somebody was erased between the look for erased
+    people and the look for those known, and would be made anew."""
+    if not has_tombstones():
+        return
+    said = zip(people.lines.said, outcomes, strict=True)
+    new = [one for one, outcome in said if outcome == "new"]
+    if find_erased({key for one in new for key in list_own_keys(one)}):
+        raise IdentityRaceLost
+
+
+def list_own_keys(said: Said) -> set[Key]:
+    """All that would lead to whom this row makes."""
+    return {*list_keys(said), *list_addresses(said)}
 
 
 def read_contact(

@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 
-from crm.imports.files import FileRefused
+from crm.events.identity import IdentityRaceLost
+from crm.events.lines import Said, write_lines
+from crm.imports import contacts
+from crm.imports.contacts import leave_out_erased
+from crm.imports.files import FileRefused, Row
 from crm.imports.jobs import start_import
 from crm.imports.problems import list_problem_lines
 from crm.models import AuditEntry, Contact, ImportJob, PendingEvent
@@ -120,3 +124,21 @@ def test_a_file_brings_no_erased_person_back() -> None:
         assert count_rows(job) == (1, 0, 0, 3)
         assert list_problems(job) == [(n, "", "erased") for n in (2, 3, 4)]
     assert Contact.objects.canonical().get().external_id == "bob"
+
+
+def test_somebody_erased_while_a_file_is_judged_is_not_made_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ada = make_contact("ada", email="ada@example.com")
+    make_contact("bob")
+
+    def look_then_erase(people: contacts.People) -> contacts.People:
+        left = leave_out_erased(people)
+        erase_contact(ada, actor="test")
+        return left
+
+    monkeypatch.setattr(contacts, "leave_out_erased", look_then_erase)
+    said = [Said("ada", "", {}), Said("bob", "", {"plan": "pro"})]
+    people = contacts.People(write_lines(said), [Row(2, []), Row(3, [])])
+    with pytest.raises(IdentityRaceLost):
+        contacts.take_contacts(people, at=SENT, dry=False)
