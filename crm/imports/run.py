@@ -37,7 +37,7 @@ from crm.imports.files import BadRow, FileRefused, Row
 from crm.imports.items import take_items
 from crm.imports.jobs import open_file, read_rows
 from crm.imports.mapping import load_mapping
-from crm.imports.taken import Reading, Taken
+from crm.imports.taken import ERASED, Reading, Taken
 from crm.imports.undo import undo_chunk
 from crm.models import Catalog, ImportJob, ImportProblem
 
@@ -242,7 +242,7 @@ def keep_taken(job: ImportJob, chunk: Sequence[Row | BadRow], taken: Taken) -> N
             column=problem.column,
             code=problem.code,
             message=problem.message[:500],
-            cells=[clean_cell(cell) for cell in row.cells],
+            cells=keep_cells(row, problem),
         )
         for row, found in [*refused, *taken.refused]
         for problem in found
@@ -270,6 +270,13 @@ def copy_touches(job: ImportJob, taken: Taken) -> None:
         for one in taken.touches:
             before = encode(one.before).decode() if one.before else "{}"
             copy.write_row((job.pk, one.contact_id, one.code, one.made, before))
+
+
+def keep_cells(row: Row | BadRow, problem: Problem) -> list[str]:
+    """The row as the file has it; of somebody erased, nothing is kept in clear."""
+    if problem.code == ERASED.code:
+        return []
+    return [clean_cell(cell) for cell in row.cells]
 
 
 def clean_cell(text: str) -> str:

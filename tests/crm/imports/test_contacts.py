@@ -123,6 +123,8 @@ def test_a_file_brings_no_erased_person_back() -> None:
     for job in (check_file(content), run_file(content)):
         assert count_rows(job) == (1, 0, 0, 3)
         assert list_problems(job) == [(n, "", "erased") for n in (2, 3, 4)]
+        # Where, and not who: what is kept of them would be all there is in clear.
+        assert [row.cells for row in job.problems.all()] == [[], [], []]
     assert Contact.objects.canonical().get().external_id == "bob"
 
 
