@@ -12,6 +12,7 @@ from unfold.decorators import display
 from crm.admin.base import OfContactAdmin, OwnPageAdmin, ReadOnlyAdmin, cut_cell
 from crm.models import Order, OrderEntry
 from crm.purchases.amounts import show_money
+from crm.purchases.history import SHOWN
 
 # States as unfold's labels colour them.
 LABELS = {
@@ -78,7 +79,7 @@ class OrderAdmin(OwnPageAdmin, OfContactAdmin, ReadOnlyAdmin):
             "net": show_money(row.net, row.currency),
             "excess": show_money(row.excess, row.currency),
             "history": [
-                (entry, describe_amount(entry, row)) for entry in said.oldest_first()
+                (entry, describe_amount(entry, row)) for entry in said.newest(SHOWN)
             ],
         }
 

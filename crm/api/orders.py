@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from crm.models import Order, OrderEntry
+from crm.purchases.history import SHOWN
 
 FIND_BY = [
     OpenApiParameter("contact", str, description="its external id"),
@@ -57,7 +58,7 @@ class OrderDetail(OrderOutput):
     @extend_schema_field(OrderEntryOutput(many=True))
     def get_history(self, order: Order) -> Any:
         said = OrderEntry.objects.of_pairs([(order.contact_id, order.number)])
-        return OrderEntryOutput(said.oldest_first(), many=True).data
+        return OrderEntryOutput(said.newest(SHOWN), many=True).data
 
 
 class OrderViewSet(viewsets.GenericViewSet):
@@ -78,5 +79,5 @@ class OrderViewSet(viewsets.GenericViewSet):
 
     @extend_schema(responses=OrderDetail)
     def retrieve(self, request: Request, pk: str) -> Response:
-        """One order, with everything that was said of it, each refund by itself."""
+        """One order, with the newest of what was said of it, each refund by itself."""
         return Response(OrderDetail(self.get_object()).data)

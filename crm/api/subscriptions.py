@@ -85,5 +85,5 @@ class SubscriptionViewSet(viewsets.GenericViewSet):
 
     @extend_schema(responses=SubscriptionDetail)
     def retrieve(self, request: Request, pk: str) -> Response:
-        """One subscription, with each change from what to what."""
+        """One subscription, with its newest changes from what to what."""
         return Response(SubscriptionDetail(self.get_object()).data)

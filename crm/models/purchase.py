@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Self
 
+from django.contrib.postgres.aggregates import ArrayAgg
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Count, F, Q
 
 from crm.models.contact import Contact
 
@@ -25,6 +26,25 @@ class EntryQuerySet(models.QuerySet[Any]):
 
     def oldest_first(self) -> Self:
         return self.order_by("at", "pk")
+
+    def newest(self, count: int) -> list[Any]:
+        """So many at most, oldest first."""
+        return list(self.order_by("-at", "-pk")[:count])[::-1]
+
+    def summarise(
+        self, message_ids: Iterable[str]
+    ) -> dict[tuple[int, str], tuple[int, list[str]]]:
+        """How many there are of each (contact, number), and which of these messages
+        are among them."""
+        wanted = Q(message_id__in=set(message_ids))
+        rows = self.order_by().values_list("contact_id", "number")
+        return {
+            (contact, number): (count, found)
+            for contact, number, count, found in rows.annotate(
+                kept=Count("pk"),
+                known=ArrayAgg("message_id", filter=wanted, default=[]),
+            )
+        }
 
 
 class Entry(models.Model):

@@ -24,13 +24,15 @@ Places = Mapping[Pair, datetime | None]
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """One kind of fact. `fold` makes the columns of a row from its entries."""
+    """One kind of fact. `fold` makes the columns of a row from its entries, but for
+    those `unread`."""
 
     words: str
     entries: type[Entry]
     rows: type[models.Model]
     columns: tuple[str, ...]
     fold: Callable[[Sequence[Any], datetime | None], Mapping[str, Any]]
+    unread: tuple[str, ...] = ()
 
 
 def fold_order_row(said: Sequence[Any], told: datetime | None) -> Mapping[str, Any]:
@@ -61,6 +63,7 @@ ORDERS = Book(
     Order,
     tuple(column.name for column in fields(OrderFacts)),
     fold_order_row,
+    unread=("lines",),
 )
 SUBSCRIPTIONS = Book(
     "subscriptions",
@@ -120,8 +123,9 @@ def read_places(book: Book, pairs: Sequence[Pair]) -> Places:
 
 
 def read_entries(book: Book, pairs: Sequence[Pair]) -> dict[Pair, list[Any]]:
-    """What was said of each; one query."""
+    """What was said of each, without what no fold reads; one query."""
     found: dict[Pair, list[Any]] = {}
-    for entry in book.entries.objects.of_pairs(pairs).order_by("at", "event_id"):
+    said = book.entries.objects.of_pairs(pairs).defer(*book.unread)
+    for entry in said.order_by("at", "event_id"):
         found.setdefault((entry.contact_id, entry.number), []).append(entry)
     return {pair: found[pair] for pair in pairs if pair in found}

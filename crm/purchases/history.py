@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from crm.purchases.subscriptions import Said, list_changes
+
+# Lines of a history, the newest ones; there is no end to what may be said.
+SHOWN: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +27,10 @@ class Line:
 
 
 def describe_history(said: Sequence[Said]) -> list[Line]:
-    """Each change from what to what, oldest first."""
+    """The newest changes, each from what to what, oldest first."""
     if not said:
         return []
-    return [
+    lines = [
         Line(
             at=change.at,
             kind=change.kind.replace("_", " "),
@@ -39,6 +42,7 @@ def describe_history(said: Sequence[Said]) -> list[Line]:
         for change in list_changes(said)
         for column, (was, now) in change.columns.items()
     ]
+    return lines[-SHOWN:]
 
 
 def show_value(value: Any) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from django.test import Client
 
-from crm.api import auth
+from crm.api import auth, orders
 from tests.factories import make_api_key, make_contact, make_purchase
 
 pytestmark = pytest.mark.django_db
@@ -65,3 +65,14 @@ def test_one_order_tells_its_history(client: Client) -> None:
         ("refunded", "30.0000"),
     ]
     assert client.get("/api/orders/999999/").status_code == 404
+
+
+def test_a_long_history_is_told_by_its_newest_end(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orders, "SHOWN", 1)
+    order = make_purchase(make_contact(), "1", placed=100, refunded=30)
+
+    told = client.get(f"/api/orders/{order.pk}/").json()
+
+    assert [row["kind"] for row in told["history"]] == ["refunded"]

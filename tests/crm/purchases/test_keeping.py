@@ -5,7 +5,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from crm.events.schema import Item
 from crm.events.unmerge import undo_merge
 from crm.models import Merge, MergeJournal, Order, OrderEntry
 from crm.privacy import erase_contact
+from crm.purchases import keeping
 from crm.purchases.keeping import keep_purchases
 from crm.purchases.personal_data import PurchaseHolder
 from notifications import pipeline
@@ -103,11 +105,27 @@ def test_orders_cost_the_same_queries_whatever_their_number(
     record(*STORY)
     rows = [Taken(event) for event in ada().events.all()]
 
-    # events, entries, insert, entries again, rows
+    # events, what is known, insert, entries, rows
     with django_assert_num_queries(5):
         keep_purchases(rows)
     with django_assert_num_queries(0):
         keep_purchases([])
+
+
+def test_more_than_is_kept_of_an_order_changes_nothing_and_others_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(keeping, "MAX_SAID", 2)
+    with CaptureQueriesContext(connection) as asked:
+        take(*STORY[:4], STORY[0], *STORY[4:])
+        take(*STORY[2:4], tell("Order Updated", "z", at=9, order_id="1", total=5))
+
+    assert read_orders() == [("1", "paid", "90.00", "0.00", "90.00"), *ENDS[1:]]
+    assert OrderEntry.objects.filter(number="1").count() == 2
+    # Each read of a history was without the lines of products.
+    reads = [s for s in (str(row["sql"]) for row in asked) if s.startswith("SELECT")]
+    assert any('"crm_orderentry"."amount"' in sql for sql in reads)
+    assert not any('"crm_orderentry"."lines"' in sql for sql in reads)
 
 
 def test_events_of_other_names_cost_nothing(django_assert_num_queries: Any) -> None:
