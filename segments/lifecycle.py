@@ -97,6 +97,19 @@ def judge_stages(contacts: Sequence[int], *, at: datetime, reason: str) -> Moved
     return {STAGE_TRAIT: sorted(moved)} if moved else {}
 
 
+def judge_moved(moved: Moved, *, at: datetime) -> Moved:
+    """Judge whom a trait moved that a stage asks for: time or a build moves it, and no
+    event or clock of the stages tells."""
+    version = Lifecycle.objects.current()
+    if version is None or not moved:
+        return {}
+    mentions = [one.rule.mentions().traits for one in load_stages(version)]
+    keys = sorted(frozenset[str]().union(*mentions).intersection(moved))
+    contacts = sorted(set[int]().union(*(moved[key] for key in keys)))
+    reason = f"profile changed: {', '.join(keys[:5])}"
+    return judge_stages(contacts, at=at, reason=reason)
+
+
 def _write(
     version: Lifecycle, ids: list[int], *, at: datetime, reason: str
 ) -> list[int]:

@@ -16,6 +16,7 @@ from crm.computed.values import expire_computed, touch_computed
 from segments.lifecycle import (
     build_stages,
     expire_stages,
+    judge_moved,
     judge_stages,
     list_stage_events,
 )
@@ -77,6 +78,7 @@ def expire_traits(at: datetime, *, limit: int = 2_000) -> tuple[int, list[Change
     """What time alone changes in traits, and so in segments; with how many it asked."""
     with transaction.atomic():
         looked, moved = expire_computed(at, limit=limit)
+        moved |= judge_moved(moved, at=at)
         stages, entered = expire_stages(at, limit=limit)
         moved |= entered
         return max(looked, stages), touch_performers({}, at=at, traits=moved)
@@ -86,7 +88,8 @@ def build_next_piece(at: datetime) -> bool:
     """One piece of a trait or of stages being built; whether there was one."""
     with transaction.atomic():
         piece = build_piece(at=at)
-        touch_performers({}, at=at, traits=piece.moved)
+        moved = piece.moved | judge_moved(piece.moved, at=at)
+        touch_performers({}, at=at, traits=moved)
         if piece.trait is not None:
             return True
     with transaction.atomic():

@@ -13,8 +13,9 @@ from crm.profiles import save_profile
 from notifications.delivery.messages import describe_customer
 from notifications.pipeline import process_events
 from segments.editing import save_segment
+from segments.lifecycle import save_stages
 from segments.membership import contact_segments, refresh_segment
-from segments.models import MembershipChange, Segment
+from segments.models import ContactStage, MembershipChange, Segment, StageChange
 from segments.traits import build_next_piece, expire_traits, follow_events
 from tests.factories import make_contact, make_event
 
@@ -95,6 +96,40 @@ def test_building_and_deleting_a_trait_move_the_segments_too() -> None:
     while build_next_piece(AT):
         pass
     assert names(ada) == []
+
+
+def test_stages_follow_a_trait_that_a_build_or_time_moves() -> None:
+    leaf = {"type": "attribute", "trait": "views", "op": "gte", "value": 1}
+    rules = {"keen": leaf, "others": {"type": "everyone"}}
+    stages = [
+        {"key": key, "label": key, "rule": {"version": 1, "root": root}}
+        for key, root in rules.items()
+    ]
+    save_stages(stages, actor="test")
+    ada = make_contact()
+    make_event(ada, "Viewed", occurred_at=AT - DAY)
+    while build_next_piece(AT):
+        pass
+    assert read_stage(ada) == "others"
+    root = {"type": "lifecycle", "stage": ["keen"]}
+    segment = save_segment(name="K", rule={"version": 1, "root": root}, actor="test")
+    refresh_segment(segment, at=AT)
+
+    make_views()
+    ComputedTrait.objects.update(state="building")
+    while build_next_piece(AT):
+        pass
+    assert (read_stage(ada), names(ada)) == ("keen", ["K"])
+
+    _, changes = expire_traits(AT + 6 * DAY)
+    assert (read_stage(ada), names(ada)) == ("others", [])
+    assert [one.action for one in changes] == ["left"]
+    reason = StageChange.objects.latest("pk").reason
+    assert reason == "profile changed: views"
+
+
+def read_stage(contact: Contact) -> str:
+    return ContactStage.objects.get(contact=contact).stage
 
 
 def test_a_computed_value_wins_over_a_said_one_and_neither_overwrites_the_other() -> (
