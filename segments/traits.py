@@ -75,13 +75,19 @@ def word_names(names: Iterable[str]) -> str:
 
 
 def expire_traits(at: datetime, *, limit: int = 2_000) -> tuple[int, list[Change]]:
-    """What time alone changes in traits, and so in segments; with how many it asked."""
+    """What time alone changes in traits, and so in segments; with how many it asked.
+
+    Two transactions: each locks its own contacts in id order, and both together would
+    be in none.
+    """
     with transaction.atomic():
         looked, moved = expire_computed(at, limit=limit)
         moved |= judge_moved(moved, at=at)
+        changes = touch_performers({}, at=at, traits=moved)
+    with transaction.atomic():
         stages, entered = expire_stages(at, limit=limit)
-        moved |= entered
-        return max(looked, stages), touch_performers({}, at=at, traits=moved)
+        changes += touch_performers({}, at=at, traits=entered)
+    return max(looked, stages), changes
 
 
 def build_next_piece(at: datetime) -> bool:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import connection, transaction
 
 from crm.models import Contact
 from segments import diff, membership
 from segments.editing import save_segment
 from segments.models import ContactClock, Membership, Segment
 from tests.factories import make_contact, make_event
+from tests.segments.races import ADVISORY, OUR_ROWS, start, wait_for_queue
 
 AT = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 OPENED = {"type": "event", "name": "app_open", "within": {"amount": 7, "unit": "days"}}
@@ -28,40 +27,6 @@ def segment(transactional_db: None) -> Iterator[Segment]:
     yield segment
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE crm_event, crm_auditentry")
-
-
-def start(work: Callable[[], object]) -> threading.Thread:
-    def run() -> None:
-        try:
-            work()
-        finally:
-            connections.close_all()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    return thread
-
-
-ADVISORY = (
-    "locktype = 'advisory' AND database = "
-    "(SELECT oid FROM pg_database WHERE datname = current_database())"
-)
-# Somebody waits for the rows that this transaction holds.
-OUR_ROWS = "locktype = 'transactionid' AND transactionid = pg_current_xact_id()::xid"
-
-
-def wait_for_queue(condition: str) -> None:
-    """Until another connection waits for such a lock."""
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"SELECT count(*) FROM pg_locks WHERE NOT granted AND {condition}"
-            )
-            if cursor.fetchone()[0]:
-                return
-        time.sleep(0.01)
-    raise AssertionError("nobody waits for a lock")
 
 
 @pytest.mark.django_db(transaction=True)
