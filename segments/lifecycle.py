@@ -169,14 +169,13 @@ def build_stages(at: datetime, *, size: int = PIECE) -> tuple[bool, Moved]:
     version = Lifecycle.objects.next_to_build()
     if version is None:
         return False, {}
-    if not version.done_to:
-        StageClock.objects.exclude(version=version).delete()
     found = Contact.objects.filter(pk__gt=version.done_to).order_by("pk")
     ids = list(found.values_list("pk", flat=True)[:size])
     if not ids:
         version.finish(at=at)
         return True, {}
     Contact.objects.lock_in_order(ids)
+    StageClock.objects.exclude(version=version).filter(contact__in=ids).delete()
     reason = f"the stages were set up (version {version.number})"
     moved = judge_stages(ids, at=at, reason=reason)
     version.note_progress(ids[-1])

@@ -34,15 +34,14 @@ def build_piece(*, at: datetime, size: int = PIECE) -> Piece:
     trait = ComputedTrait.objects.next_piece()
     if trait is None:
         return Piece(None, {})
-    if not trait.done_to:
-        # Clocks of the older definition would only cost looks.
-        ComputedClock.objects.filter(trait=trait).delete()
     found = Contact.objects.filter(pk__gt=trait.done_to).order_by("pk")
     ids = list(found.values_list("pk", flat=True)[:size])
     if not ids:
         trait.finish(at=at)
         return Piece(trait, {})
     Contact.objects.lock_in_order(ids)
+    # Clocks of the older definition would only cost looks.
+    ComputedClock.objects.filter(trait=trait, contact__in=ids).delete()
     if trait.state == ComputedTrait.State.BUILDING:
         moved = compute([trait], {trait.pk: ids}, at=at)
     else:

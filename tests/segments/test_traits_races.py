@@ -13,7 +13,7 @@ from crm.models import ComputedClock, ComputedTrait, Contact
 from segments.lifecycle import save_stages
 from segments.models import StageClock
 from segments.rules.stages import SHIPPED
-from segments.traits import expire_traits
+from segments.traits import build_next_piece, expire_traits
 from tests.factories import make_contact
 from tests.segments.races import OUR_ROWS, start, wait_for_queue
 
@@ -72,3 +72,32 @@ def test_clocks_of_traits_and_stages_lock_people_apart(people: list[Contact]) ->
         then=lambda: Contact.objects.lock_in_order([bob.pk]),
     )
     assert not ComputedClock.objects.exists()
+
+
+def test_a_build_takes_the_clocks_of_people_it_holds(people: list[Contact]) -> None:
+    ada, _ = people
+    trait = make_views()
+    ComputedClock.objects.create(trait=trait, contact=ada, next_change_at=AT)
+    run_beside(
+        lambda: build_next_piece(AT), first=ada, then=ComputedClock.objects.all().delete
+    )
+    trait.refresh_from_db()
+    assert trait.done_to == max(one.pk for one in people)
+
+
+def test_a_build_of_stages_takes_the_clocks_of_people_it_holds(
+    people: list[Contact],
+) -> None:
+    ada, bob = people
+    older = save_stages(SHIPPED, actor="test")
+    for contact in people:
+        StageClock.objects.create(version=older, contact=contact, next_change_at=AT)
+    newer = save_stages(SHIPPED[1:], actor="test")
+    run_beside(
+        lambda: build_next_piece(AT),
+        first=ada,
+        then=StageClock.objects.filter(contact=ada).delete,
+    )
+    assert not StageClock.objects.filter(version=older).exists()
+    newer.refresh_from_db()
+    assert newer.done_to == bob.pk
