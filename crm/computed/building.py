@@ -45,7 +45,7 @@ def build_piece(*, at: datetime, size: int = PIECE) -> Piece:
     if trait.state == ComputedTrait.State.BUILDING:
         moved = compute([trait], {trait.pk: ids}, at=at)
     else:
-        moved = clear(trait, ids)
+        moved = clear(trait, ids, at=at)
     trait.note_progress(ids[-1])
     return Piece(trait, moved)
 

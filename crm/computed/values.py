@@ -88,17 +88,23 @@ def compute(traits: Sequence[ComputedTrait], asked: Asked, *, at: datetime) -> M
     First those made of events, then tiers of a trait that moved with them.
     """
     first = [trait for trait in traits if not trait.trait_names]
+    tiers = [trait for trait in traits if trait.trait_names]
     moved = _write(first, asked, at=at)
-    later: dict[int, set[int]] = {
-        trait.pk: set(asked.get(trait.pk, ())) for trait in traits if trait.trait_names
-    }
-    followers = {trait.pk: trait for trait in traits if trait.trait_names}
+    return moved | _write_tiers(tiers, asked, moved, at=at)
+
+
+def _write_tiers(
+    tiers: Sequence[ComputedTrait], asked: Asked, moved: Moved, *, at: datetime
+) -> Moved:
+    """Those asked for, and every one of a trait that moved."""
+    followers = {trait.pk: trait for trait in tiers}
+    later = {trait.pk: set(asked.get(trait.pk, ())) for trait in tiers}
     if moved:
         for trait in ComputedTrait.objects.reading_traits():
             followers[trait.pk] = trait
             told = (moved.get(key, ()) for key in trait.trait_names)
             later.setdefault(trait.pk, set()).update(*told)
-    return moved | _write(list(followers.values()), later, at=at)
+    return _write(list(followers.values()), later, at=at)
 
 
 def _write(traits: Sequence[ComputedTrait], asked: Asked, *, at: datetime) -> Moved:
@@ -128,9 +134,10 @@ def _find_wakes(definition: Definition, scope: Scope) -> Sql | None:
     )
 
 
-def clear(trait: ComputedTrait, contacts: Sequence[int]) -> Moved:
-    """Take a trait off these contacts."""
-    return write_value(trait.key, contacts, NO_VALUE)
+def clear(trait: ComputedTrait, contacts: Sequence[int], *, at: datetime) -> Moved:
+    """Take a trait off these contacts; tiers made of it follow."""
+    moved = write_value(trait.key, contacts, NO_VALUE)
+    return moved | _write_tiers([], {}, moved, at=at)
 
 
 def write_value(key: str, contacts: Sequence[int], values: Sql) -> Moved:

@@ -103,6 +103,27 @@ def test_a_tier_follows_a_trait_said_or_computed_in_the_same_breath() -> None:
     assert computed(bob) == {"tier": "silver"}
 
 
+@pytest.mark.parametrize("deleted", [False, True])
+def test_a_tier_goes_with_the_trait_it_is_made_of(deleted: bool) -> None:
+    ada, bob = make_contact(), make_contact(traits={"points": 20})
+    steps = [{"at_least": 10, "value": "silver"}, {"at_least": 50, "value": "gold"}]
+    points = make_trait("points", {"kind": "aggregate", **SPENT})
+    make_trait("tier", {"kind": "tier", "of": {"trait": "points"}, "tiers": steps})
+    for contact in (ada, bob):
+        make_event(contact, "Bought", occurred_at=AT - DAY, value=60)
+    touch_computed(did("Bought", ada, bob), profiles=(), at=AT)
+    if deleted:
+        delete_computed(points, actor="test", confirmed=True)
+    else:
+        save_computed(points, actor="test", on=False, confirmed=True)
+
+    moved = build_piece(at=AT).moved
+
+    assert moved == {"points": [ada.pk, bob.pk], "tier": [ada.pk, bob.pk]}
+    # What the profile says itself is the number then.
+    assert (computed(ada), computed(bob)) == ({}, {"tier": "silver"})
+
+
 def test_below_the_lowest_tier_there_is_no_value() -> None:
     ada = make_contact()
     make_event(ada, "Bought", occurred_at=AT - DAY, value=5)
