@@ -27,8 +27,8 @@ from notifications.campaigns.triggers import (
 from notifications.delivery.expire import expire_overdue
 from notifications.delivery.outcomes import NAMES
 from notifications.delivery.sweep import sweep_leases
-from segments.membership import Change
 from segments.traits import follow_events
+from segments.waves import Change
 
 BATCH = 500
 LEASE_S = 60

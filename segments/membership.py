@@ -6,7 +6,6 @@ in order of (depth, id), by everybody, so waits never form a ring.
 
 from __future__ import annotations
 
-import heapq
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -18,6 +17,7 @@ from django.db import DataError, OperationalError, connection, transaction
 from crm.clock import read_clock
 from crm.models import Contact
 from crm.ports.facts import Sql
+from crm.wakes import Pair
 from segments.catalogs import list_behind
 from segments.diff import (
     CLOCKS,
@@ -29,30 +29,23 @@ from segments.diff import (
 from segments.models import (
     ContactClock,
     Membership,
-    MembershipChange,
     Segment,
 )
+from segments.waves import Change, Wave
 
 logger = logging.getLogger(__name__)
 
-ENTERED = MembershipChange.Action.ENTERED.value
-LEFT = MembershipChange.Action.LEFT.value
 # After this many changed rows the planner's statistics are worth renewing.
 ANALYZE_ROWS = 10_000
 # A live segment is compared with the full base this often, come what may.
 RECHECK_AFTER = timedelta(hours=24)
+# A build that failed is tried again so much later: the load may be lighter then.
+RETRY_AFTER = timedelta(hours=1)
+# SQLSTATE of what is over when it is told: connections, rollbacks, shutdowns.
+PASSING = ("08", "40", "57P")
 # Sizes up to this many are counted on every tick, larger ones once a minute.
 COUNT_ALWAYS_MAX = 50_000
 COUNT_EVERY = timedelta(seconds=60)
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One contact entered or left one segment."""
-
-    segment_id: int
-    contact_id: int
-    action: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +99,8 @@ def refresh_segment(segment: Segment, *, at: datetime, reason: str = "") -> Diff
 
     Call it outside a transaction: step 1 waits for others, who may wait for it.
     A failure of the database (a timeout, a number out of range) leaves the old
-    membership, is kept on the segment for staff, and is raised.
+    membership, is kept on the segment for staff, and is raised. One that passes by
+    itself (a ring of waits, a lost connection) leaves the segment waiting.
     """
     segment = Segment.objects.get(pk=segment.pk)
     segment.start_build(at=read_clock())
@@ -120,16 +114,30 @@ def refresh_segment(segment: Segment, *, at: datetime, reason: str = "") -> Diff
             diff = _rebuild_membership(segment, at=at, reason=reason)
             pass_on(segment, diff, at=at)
     except (DataError, OperationalError) as error:
-        segment.fail_build(str(error).splitlines()[0])
+        if _is_passing(error):
+            segment.stop_build()
+        else:
+            segment.fail_build(str(error).splitlines()[0])
         raise
     if diff.size >= ANALYZE_ROWS:
         analyze_memberships()
     return diff
 
 
+def _is_passing(error: Exception) -> bool:
+    """Whether the next tick may fare better: the fault is not the rule's."""
+    state = getattr(error.__cause__, "sqlstate", None)
+    return isinstance(error, OperationalError) and (
+        state is None or state.startswith(PASSING)
+    )
+
+
 def _rebuild_membership(segment: Segment, *, at: datetime, reason: str) -> Diff:
     first = segment.refreshed_at is None
-    edited = segment.state == Segment.State.BUILDING
+    edited = (
+        segment.state != Segment.State.LIVE
+        and segment.built_version_id != segment.current_version_id
+    )
     if edited:
         # Clocks of the older rule would only cost looks.
         ContactClock.objects.filter(segment=segment).delete()
@@ -159,7 +167,7 @@ def pass_on(segment: Segment, diff: Diff, *, at: datetime) -> None:
         Segment.objects.filter(pk__in=ids).update(state=Segment.State.BUILDING)
         return
     moved = [*diff.entered_ids, *diff.left_ids]
-    wave = _Wave(at=at, reason=f"“{segment.name}” changed")
+    wave = Wave(at=at, reason=f"“{segment.name}” changed")
     for dependent in dependents:
         wave.add(dependent, moved)
     wave.run()
@@ -167,12 +175,13 @@ def pass_on(segment: Segment, diff: Diff, *, at: datetime) -> None:
 
 def refresh_waiting_segments(at: datetime) -> int:
     """Build what was made or edited, recheck what was not for a day, and what asks
-    about items since some changed."""
+    about items since some changed; try again what failed an hour ago."""
     waiting = Segment.objects.building() | Segment.objects.filter(
         kind=Segment.Kind.DYNAMIC,
         state=Segment.State.LIVE,
         refreshed_at__lt=at - RECHECK_AFTER,
     )
+    waiting |= Segment.objects.failed_before(at - RETRY_AFTER)
     reasons = dict.fromkeys(list_behind(at), "items of a catalog changed")
     reasons |= dict.fromkeys(waiting.values_list("pk", flat=True), "")
     built = 0
@@ -219,7 +228,7 @@ def touch_contacts(
     strangers = _judge_first_time(ids)
     live = Segment.objects.kept_live()
     moved = live if everything else live.moved_by(events=events, traits=traits)
-    wave = _Wave(at=at, reason=_word_touch(events, traits))
+    wave = Wave(at=at, reason=_word_touch(events, traits))
     for segment in moved:
         wave.add(segment, ids)
     if strangers and not everything:
@@ -247,7 +256,7 @@ def touch_performers(
     lock_segment(0, shared=True)
     strangers = _judge_first_time(ids)
     live = Segment.objects.kept_live()
-    wave = _Wave(at=at, reason=_word_touch(list(did), list(moved)))
+    wave = Wave(at=at, reason=_word_touch(list(did), list(moved)))
     for segment in live.moved_by(events=did, traits=moved):
         version = segment.current_version
         told = version.pick_mentioned(did) if version else []
@@ -288,64 +297,6 @@ def _judge_first_time(ids: list[int]) -> list[int]:
         return [contact_id for (contact_id,) in cursor.fetchall()]
 
 
-class _Wave:
-    """Segments with the contacts each must judge again, run in lock order.
-
-    A change passes on to the segments that name the changed one; they are deeper,
-    so each segment runs once.
-    """
-
-    def __init__(self, *, at: datetime, reason: str) -> None:
-        self._at = at
-        self._reason = reason
-        self._segments: dict[int, Segment] = {}
-        self._contacts: dict[int, set[int]] = defaultdict(set)
-        self._reasons: dict[int, str] = {}
-        self._queue: list[tuple[int, int]] = []
-        self._dependents: dict[str, list[Segment]] | None = None
-
-    def add(
-        self, segment: Segment, contacts: Iterable[int], *, reason: str = ""
-    ) -> None:
-        if segment.pk not in self._contacts:
-            self._segments[segment.pk] = segment
-            self._reasons[segment.pk] = reason or self._reason
-            heapq.heappush(self._queue, (segment.depth, segment.pk))
-        self._contacts[segment.pk].update(contacts)
-
-    def run(self) -> list[Change]:
-        changes: list[Change] = []
-        while self._queue:
-            _, pk = heapq.heappop(self._queue)
-            segment, contacts = self._segments[pk], self._contacts.pop(pk)
-            changes += self._judge(segment, sorted(contacts))
-        return changes
-
-    def _judge(self, segment: Segment, contacts: list[int]) -> list[Change]:
-        lock_segment(segment.pk, shared=True)
-        reason = self._reasons[segment.pk]
-        diff = apply_rule(segment, at=self._at, reason=reason, contacts=contacts)
-        entered, left = diff.entered_ids or (), diff.left_ids or ()
-        if entered or left:
-            for dependent in self._list_dependents(segment.slug):
-                self.add(dependent, (*entered, *left))
-        return [Change(segment.pk, pk, ENTERED) for pk in entered] + [
-            Change(segment.pk, pk, LEFT) for pk in left
-        ]
-
-    def _list_dependents(self, slug: str) -> list[Segment]:
-        if self._dependents is None:
-            self._dependents = defaultdict(list)
-            naming = Segment.objects.kept_live().exclude(
-                current_version__segment_slugs=[]
-            )
-            for segment in naming:
-                version = segment.current_version
-                for target in version.segment_slugs if version else ():
-                    self._dependents[target].append(segment)
-        return self._dependents.get(slug, [])
-
-
 # --- Time ---
 
 
@@ -354,8 +305,8 @@ def expire_memberships(at: datetime, *, limit: int = 2_000) -> Expiry:
 
     1. Read who is due, without locks.
     2. Lock their contacts in id order, as every other writer does.
-    3. Take the due clocks; what another worker took meanwhile is gone.
-    4. Judge again, which sets the next clock.
+    3. Segment by segment, take the due clocks; what another worker took meanwhile is
+       gone. Judge again, which sets the next clock.
     """
     with transaction.atomic():
         pairs = CLOCKS.find_due(at, limit=limit)
@@ -363,12 +314,14 @@ def expire_memberships(at: datetime, *, limit: int = 2_000) -> Expiry:
             return Expiry(0, ())
         Contact.objects.lock_in_order(sorted({contact for _, contact in pairs}))
         lock_segment(0, shared=True)
-        taken = CLOCKS.take(pairs, at=at)
-        segments = Segment.objects.kept_live().in_bulk({pk for pk, _ in taken})
-        wave = _Wave(at=at, reason="time passed")
-        for segment_id, contact_id in taken:
-            if segment_id in segments:
-                wave.add(segments[segment_id], (contact_id,))
+        due = defaultdict[int, list[Pair]](list)
+        for segment_id, contact_id in pairs:
+            due[segment_id].append((segment_id, contact_id))
+        wave = Wave(at=at, reason="time passed")
+        for segment in Segment.objects.kept_live().filter(pk__in=list(due)):
+            wave.add_due(segment, due.pop(segment.pk))
+        # Of segments that are gone.
+        CLOCKS.take([pair for left in due.values() for pair in left], at=at)
         return Expiry(len(pairs), tuple(wave.run()))
 
 

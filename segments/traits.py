@@ -20,7 +20,8 @@ from segments.lifecycle import (
     judge_stages,
     list_stage_events,
 )
-from segments.membership import Change, touch_contacts, touch_performers
+from segments.membership import touch_contacts, touch_performers
+from segments.waves import Change
 
 # Names of events in rules of live segments that mention one of these, and the newest
 # version of the stages, whose rules are kept in memory.

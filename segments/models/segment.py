@@ -54,6 +54,11 @@ class SegmentQuerySet(models.QuerySet["Segment"]):
         """Waiting for their first build, or for one after an edit."""
         return self.filter(state=Segment.State.BUILDING)
 
+    def failed_before(self, at: datetime) -> Self:
+        """Whose last build failed before this, or at a time that was not kept."""
+        long_ago = Q(failed_at=None) | Q(failed_at__lt=at)
+        return self.filter(long_ago, state=Segment.State.FAILED)
+
     def behind_catalogs(self, moved_at: datetime) -> Self:
         """Live ones that ask about items and were last compared before these moved."""
         return self.kept_live().filter(
@@ -109,6 +114,8 @@ class Segment(models.Model):
     )
     # What the last build failed with; '' unless state is failed.
     failure = models.TextField(blank=True, editable=False)
+    # When the last failure was; it stays when a later build does better.
+    failed_at = models.DateTimeField(null=True, editable=False)
     # Null only inside the transaction that creates the first version.
     current_version = models.OneToOneField(
         "segments.SegmentVersion",
@@ -185,8 +192,12 @@ class Segment(models.Model):
         )
         self._end_build(state=self.State.LIVE, failure="")
 
-    def fail_build(self, message: str) -> None:
+    def stop_build(self) -> None:
+        """The worker gave up; whatever waited is still waiting."""
         self._write(build_started_at=None)
+
+    def fail_build(self, message: str) -> None:
+        self._write(build_started_at=None, failed_at=timezone.now())
         self._end_build(state=self.State.FAILED, failure=message[:1_000])
 
     def _end_build(self, **changes: Any) -> None:

@@ -135,6 +135,59 @@ def test_two_workers_take_each_due_clock_once(segment: Segment) -> None:
     assert not ContactClock.objects.exists()
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_tick_leaves_the_clocks_to_a_build_that_holds_the_segment(
+    segment: Segment,
+) -> None:
+    contact = make_contact(known_since=AT - timedelta(days=90))
+    ContactClock.objects.create(segment=segment, contact=contact, next_change_at=AT)
+    looked: list[int] = []
+    with transaction.atomic():
+        diff.lock_segment(segment.pk, shared=False)
+        later = AT + timedelta(seconds=1)
+        tick = start(lambda: looked.append(membership.expire_memberships(later).looked))
+        wait_for_queue(ADVISORY)
+        ContactClock.objects.filter(segment=segment).delete()
+    tick.join(10)
+    assert looked == [1]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_build_that_lost_a_ring_of_waits_is_tried_again_at_once(
+    segment: Segment,
+) -> None:
+    contact = make_contact(known_since=AT - timedelta(days=90))
+    clock = ContactClock(segment=segment, contact=contact, next_change_at=AT)
+    clock.save()
+    root = {"type": "everyone"}
+    rule = {"version": 1, "root": root}
+    save_segment(name="A", rule=rule, actor="x", segment=segment)
+    with transaction.atomic():
+        ContactClock.objects.select_for_update().get(pk=clock.pk)
+        build = start(lambda: membership.refresh_waiting_segments(AT))
+        wait_for_queue(OUR_ROWS)
+        # The build began to wait first, so it is the one that is given up.
+        diff.lock_segment(segment.pk, shared=True)
+    build.join(10)
+    segment.refresh_from_db()
+    assert (segment.state, segment.build_started_at) == ("building", None)
+    assert membership.refresh_waiting_segments(AT) == 1
+    assert membership.is_member(segment, contact.pk)
+
+
+@pytest.mark.django_db
+def test_a_build_that_failed_is_tried_again_after_an_hour() -> None:
+    rule = {"version": 1, "root": OPENED}
+    segment = save_segment(name="A", rule=rule, actor="x")
+    segment.fail_build("canceling statement due to statement timeout")
+    assert segment.failed_at is not None
+    edge = segment.failed_at + membership.RETRY_AFTER
+    assert membership.refresh_waiting_segments(edge) == 0
+    assert membership.refresh_waiting_segments(edge + timedelta(seconds=1)) == 1
+    segment.refresh_from_db()
+    assert (segment.state, segment.failure) == ("live", "")
+
+
 def test_a_touch_without_contacts_asks_nothing() -> None:
     assert membership.touch_contacts([], at=AT) == []
     assert diff.LOCK_CLASS > 0
