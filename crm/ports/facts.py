@@ -128,6 +128,8 @@ class Input:
     choices: tuple[tuple[str, str], ...] = ()
     # The list of suggestions to offer: events, traits, segments, properties.
     suggest: str = ""
+    # Of a check: what a node means that does not say it.
+    is_on: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,7 +143,7 @@ class ReachableSource:
                 (
                     Input("channel", "By", "choice", tuple(CHANNELS.items())),
                     Input("topic", "Topic key", "text", suggest="topics"),
-                    Input("reachable", "Can be reached", "check"),
+                    Input("reachable", "Can be reached", "check", is_on=True),
                     Input("reason", "or not, because", "choices", because),
                 ),
             )

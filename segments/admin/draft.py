@@ -371,6 +371,8 @@ def _build_input(node: Node, key: str, one: Input) -> Node:
         "suggest": f"values-{key}" if one.suggest == "values" else one.suggest,
         "value": "" if value is None else value,
     }
+    if one.control == "check":
+        shown["value"] = one.is_on if value is None else value
     if one.control == "value":
         shown["value"] = "" if value is None else show_value(node.get("op"), value)
     if one.control in ("step", "steps"):

@@ -73,7 +73,7 @@ class SegmentSource:
                 {"type": "segment", "segment": "", "member": True},
                 (
                     Input("segment", "Segment", "text", suggest="segments"),
-                    Input("member", "Is a member", "check"),
+                    Input("member", "Is a member", "check", is_on=True),
                 ),
             )
         ]

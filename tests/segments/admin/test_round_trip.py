@@ -1,0 +1,116 @@
+"""A condition that is opened and posted as it is shown means what it meant."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.http import QueryDict
+from django.template.loader import render_to_string
+
+from crm.ports.facts import list_terms
+from segments.admin.cards import Cards
+from segments.admin.draft import ROOT, build_editor, read_draft
+from segments.rules.condition import Rule
+from segments.rules.validate import parse_rule
+from tests.segments.admin.forms import read_fields
+
+WEEK = {"amount": 7, "unit": "days"}
+HOUR = {"amount": 1, "unit": "hours"}
+# Of each kind: the least that it must say, then as it is with all it may say.
+SAID: dict[str, list[dict[str, Any]]] = {
+    "event": [
+        {"name": "A"},
+        {"name": "A", "sum": {"property": "p", "op": "less_than", "n": 1.5}},
+        {"name": "A", "between": {"from": "2026-03-01"}},
+    ],
+    "not_performed": [
+        {"name": "A", "within": WEEK},
+        {"name": "A", "within": WEEK, "include_newcomers": True},
+    ],
+    "occurrence": [
+        {"name": "A", "which": "first", "op": "before", "value": "2026-03-01"},
+        {
+            "name": "A",
+            "which": "last",
+            "having": [{"property": "p", "op": "in", "value": ["a", 1]}],
+        },
+    ],
+    "aggregate": [
+        {"measure": "count", "name": "A", "op": "gte", "value": 3},
+        {
+            "measure": "last",
+            "name": "A",
+            "property": "sku",
+            "lines": "products",
+            "lookup": {"catalog": "products", "field": "brand"},
+            "within": WEEK,
+            "op": "in",
+            "value": ["a", "10"],
+        },
+    ],
+    "sequence": [
+        {"steps": [{"name": "A"}, {"name": "B"}]},
+        {
+            "steps": [{"name": "A"}, {"name": "B"}],
+            "span": HOUR,
+            "same": "p",
+            "within": WEEK,
+        },
+    ],
+    "not_followed": [{"first": {"name": "A"}, "then": {"name": "B"}}],
+    "attribute": [
+        {"trait": "t", "op": "exists"},
+        {"field": "email", "op": "ends_with", "value": "@example.com"},
+    ],
+    "everyone": [{}],
+    "device": [{}, {"reachable": True}, {"platform": "ios", "permission": ["denied"]}],
+    "orders": [
+        {"measure": "count", "op": "exactly", "n": 0},
+        {"measure": "net", "op": "at_least", "n": 9.5, "currency": "EUR"},
+    ],
+    "last_order": [{"op": "within_last", "value": WEEK}],
+    "cohort": [{"from": 10}, {"to": 12.5, "seed": "10"}],
+    "consent": [
+        {"state": "unsaid"},
+        {"state": "pending", "topic": "t", "channel": "sms"},
+    ],
+    "segment": [{"segment": "vip"}, {"segment": "vip", "member": False}],
+    "lifecycle": [{"stage": "new"}, {"stage": "new", "within": WEEK}],
+    "message": [{"outcome": "sent"}, {"outcome": "opened", "campaign": 7}],
+    "not_message": [
+        {"outcome": "sent", "within": WEEK},
+        {"outcome": "sent", "within": WEEK, "campaign": "7", "channel": "push"},
+    ],
+    "ignored": [{"last": 3}, {"last": 3, "after": HOUR, "within": WEEK}],
+    "reachable": [
+        {"channel": "push"},
+        {"channel": "email", "reachable": False, "reason": ["suppressed"]},
+    ],
+}
+
+
+def post_as_shown(root: Any) -> Any:
+    """The tree that comes back from the page without a change."""
+    view = Cards(root, ROOT, None).dress(build_editor(root, {}), "")
+    html = render_to_string("segments/_node.html", {"node": view})
+    fields = QueryDict(mutable=True)
+    for name, values in read_fields(html).fields.items():
+        fields.setlist(name, values)
+    return read_draft(fields)
+
+
+def read_rule(root: Any) -> Rule:
+    return parse_rule({"version": 1, "root": root})
+
+
+def test_every_kind_of_condition_is_told_here() -> None:
+    assert set(SAID) == {term.kind for term in list_terms()}
+
+
+@pytest.mark.parametrize(
+    "node", [{"type": kind, **said} for kind, many in SAID.items() for said in many]
+)
+def test_what_is_not_said_means_the_same_once_it_is_posted(node: Any) -> None:
+    root = {"all": [node]}
+    assert read_rule(post_as_shown(root)) == read_rule(root)
