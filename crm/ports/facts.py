@@ -118,8 +118,9 @@ class Condition(Protocol):
 class Input:
     """One field of an editor; `path` is where its value stands in the node.
 
-    Controls: text, value (typed as JSON where it reads so), number, choice,
-    choices, check, filters, step and steps (names of events, or their JSON).
+    Controls: text, names (one text or a list), value (typed as JSON where it reads
+    so), number, choice, choices, check, filters, step and steps (names of events, or
+    their JSON).
     """
 
     path: str

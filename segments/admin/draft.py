@@ -12,8 +12,16 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from crm.facts.comparisons import VERSIONS
 from crm.ports.facts import Input, RuleError, Term, list_terms
+from segments.admin.values import (
+    read_names,
+    read_number,
+    read_steps,
+    show_names,
+    show_steps,
+    show_value,
+    type_value,
+)
 from segments.rules.describe import describe_node
 from segments.rules.validate import RULE_VERSION, parse_rule
 
@@ -22,13 +30,6 @@ MODES = ("all", "any", "none")
 # A form that claims more is cut; the rule itself is refused far earlier.
 CHILDREN_MAX = 250
 DEPTH_MAX = 12
-WINDOW = re.compile(r"^\s*(\d{1,9})\s*(seconds?|minutes?|hours?|days?)?\s*$")
-WINDOWED = ("within_last", "more_than_ago", "in_next")
-PRESENCE = ("exists", "not_exists")
-TEXTUAL = (
-    *("contains", "starts_with", "ends_with", "matches", "before", "after", "during"),
-    *VERSIONS,
-)
 
 Node = dict[str, Any]
 
@@ -128,41 +129,9 @@ def read_input(fields: Fields, name: str, one: Input) -> Any:
     text = fields.get(name, "")
     if text == "":
         return None
+    if one.control == "names":
+        return read_names(text)
     return read_number(text) if one.control == "number" else text
-
-
-def read_number(text: str) -> Any:
-    """A number where it reads so; else the text, for the rule to refuse."""
-    try:
-        number = float(text)
-    except ValueError:
-        return text
-    return int(number) if number.is_integer() and "." not in text else number
-
-
-def read_steps(text: str, control: str) -> Any:
-    """Names of events with > between them, or JSON where steps have filters."""
-    if text.lstrip()[:1] in ("[", "{"):
-        try:
-            return json.loads(text)
-        except (ValueError, RecursionError):
-            return text
-    names = [name.strip() for name in text.split(">")] if control == "steps" else [text]
-    steps = [{"name": name} for name in names if name]
-    return steps if control == "steps" else (steps or [{}])[0]
-
-
-def show_steps(value: Any) -> str:
-    """The text of a field for steps: `read_steps` reads it back as it was."""
-    steps = value if isinstance(value, list) else [value]
-    names = [str(one.get("name")) for one in steps if isinstance(one, Mapping)]
-    plain = all(isinstance(one, Mapping) and len(one) < 2 for one in steps) and all(
-        isinstance(name, str) and not re.search(r">|^\s|\s$|^[\[{]", name)
-        for name in names
-    )
-    if not any(steps):
-        return ""
-    return " > ".join(names) if plain else json.dumps(value, ensure_ascii=False)
 
 
 def _read_filters(fields: Fields, name: str) -> list[Node]:
@@ -175,48 +144,6 @@ def _read_filters(fields: Fields, name: str) -> list[Node]:
         value = type_value(row["op"], fields.get(f"{name}-{n}.value", ""))
         filters.append(row if value is None else {**row, "value": value})
     return filters
-
-
-def type_value(op: Any, text: str) -> Any:
-    """What the text in a value field means under this operator."""
-    if op in PRESENCE:
-        return None
-    if op in WINDOWED:
-        found = WINDOW.match(text)
-        if not found:
-            return text
-        unit = (found[2] or "days").rstrip("s") + "s"
-        return {"amount": int(found[1]), "unit": unit}
-    if op in TEXTUAL:
-        return text
-    if op == "in":
-        return [_type_scalar(part.strip()) for part in text.split(",") if part.strip()]
-    return _type_scalar(text)
-
-
-def _type_scalar(text: str) -> Any:
-    """Numbers, true, false and "quoted text" as in JSON; all else is text."""
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-    return value if isinstance(value, str | int | float) else text
-
-
-def show_value(op: Any, value: Any) -> str:
-    """The text of a value field: `type_value` reads it back as it was."""
-    if isinstance(value, Mapping):
-        return f"{value.get('amount', '')} {value.get('unit', '')}".strip()
-    if isinstance(value, list):
-        return ", ".join(_show_scalar(one) for one in value)
-    return str(value) if op in TEXTUAL else _show_scalar(value)
-
-
-def _show_scalar(value: Any) -> str:
-    if isinstance(value, str):
-        quoted = _type_scalar(value) != value
-        return json.dumps(value, ensure_ascii=False) if quoted else value
-    return json.dumps(value)
 
 
 def _put_value(node: Node, path: str, value: Any) -> None:
@@ -375,6 +302,8 @@ def _build_input(node: Node, key: str, one: Input) -> Node:
         shown["value"] = one.is_on if value is None else value
     if one.control == "value":
         shown["value"] = "" if value is None else show_value(node.get("op"), value)
+    if one.control == "names":
+        shown["value"] = show_names(value)
     if one.control in ("step", "steps"):
         shown["value"] = "" if value is None else show_steps(value)
     if one.control == "filters":

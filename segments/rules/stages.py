@@ -186,7 +186,7 @@ class StageSource:
                 "New, active, at risk, churned, or a stage of your own",
                 {"type": "lifecycle", "stage": ""},
                 (
-                    Input("stage", "Stage", "text"),
+                    Input("stage", "Stages, with commas between", "names"),
                     Input("within.amount", "Entered in the last", "number"),
                     Input("within.unit", "Unit", "choice", units),
                 ),

@@ -76,7 +76,13 @@ SAID: dict[str, list[dict[str, Any]]] = {
         {"state": "pending", "topic": "t", "channel": "sms"},
     ],
     "segment": [{"segment": "vip"}, {"segment": "vip", "member": False}],
-    "lifecycle": [{"stage": "new"}, {"stage": "new", "within": WEEK}],
+    "lifecycle": [
+        {"stage": "new"},
+        {"stage": ["at_risk"], "within": WEEK},
+        {"stage": ["new", "at_risk"]},
+        {"stage": ["a, b", 'c"', '"d', " e "]},
+        {"stage": "a,b"},
+    ],
     "message": [{"outcome": "sent"}, {"outcome": "opened", "campaign": 7}],
     "not_message": [
         {"outcome": "sent", "within": WEEK},
