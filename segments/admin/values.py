@@ -101,7 +101,8 @@ def type_value(op: Any, text: str) -> Any:
     if op in TEXTUAL:
         return text
     if op == "in":
-        return [_type_scalar(part.strip()) for part in text.split(",") if part.strip()]
+        entries = split_entries(text)
+        return [part if quoted else _type_scalar(part) for part, quoted in entries]
     return _type_scalar(text)
 
 
@@ -119,7 +120,7 @@ def show_value(op: Any, value: Any) -> str:
     if isinstance(value, Mapping):
         return f"{value.get('amount', '')} {value.get('unit', '')}".strip()
     if isinstance(value, list):
-        return ", ".join(_show_scalar(one) for one in value)
+        return ", ".join(_show_entry(one) for one in value)
     return str(value) if op in TEXTUAL else _show_scalar(value)
 
 
@@ -128,3 +129,8 @@ def _show_scalar(value: Any) -> str:
         quoted = _type_scalar(value) != value
         return json.dumps(value, ensure_ascii=False) if quoted else value
     return json.dumps(value)
+
+
+def _show_entry(value: Any) -> str:
+    shown = _show_scalar(value)
+    return quote_entry(shown) if shown == value else shown

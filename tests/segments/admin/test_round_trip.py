@@ -61,6 +61,9 @@ SAID: dict[str, list[dict[str, Any]]] = {
     "not_followed": [{"first": {"name": "A"}, "then": {"name": "B"}}],
     "attribute": [
         {"trait": "t", "op": "exists"},
+        {"trait": "t", "op": "in", "value": ["Shoes, Socks", "Hats"]},
+        {"trait": "t", "op": "in", "value": ['"a', 'b", c', " d ", "1", 1, True, "e"]},
+        {"trait": "t", "op": "in", "value": ["\\", '\\", "', "[1, 2]", "{", "null"]},
         {"field": "email", "op": "ends_with", "value": "@example.com"},
     ],
     "everyone": [{}],
