@@ -17,6 +17,7 @@ from crm.ports.facts import RuleError, Sql
 from segments.diff import LOCK_CLASS, Diff, lock_segment, write_diff
 from segments.membership import ANALYZE_ROWS, analyze_memberships, pass_on
 from segments.models import Segment, SegmentVersion
+from segments.rules.compare import is_same_rule
 from segments.rules.condition import Rule
 from segments.rules.describe import describe
 from segments.rules.membership import InSegment, check_references, find_reachable
@@ -87,7 +88,7 @@ def save_segment(
         segment = segment or _make_row(name, kind, actor=actor)
         _check_name(name, segment)
         parsed = check_rule(rule, slug=segment.slug)
-        uses = _check_confirmed(segment, rule, confirmed=confirmed)
+        uses = _check_confirmed(segment, parsed, confirmed=confirmed)
         changes = _save_row(segment, name=name, description=description)
         version = _add_version(segment, rule, parsed, actor=actor)
         if version is not None:
@@ -106,15 +107,24 @@ def _make_row(name: str, kind: str, *, actor: Any) -> Segment:
     return Segment(slug=make_slug(name), kind=kind, created_by=by)
 
 
-def _check_confirmed(segment: Segment, rule: Any, *, confirmed: bool) -> list[Use]:
+def _check_confirmed(segment: Segment, rule: Rule, *, confirmed: bool) -> list[Use]:
     """Those who build on the rule that now changes; nobody where it does not."""
-    current = segment.current_version
-    if current is None or current.rule == rule:
+    if segment.current_version is None or _keeps_rule(segment, rule):
         return []
     uses = [use for use in list_uses(segment) if use.is_live]
     if uses and not confirmed:
         raise ConfirmationNeeded(uses)
     return uses
+
+
+def _keeps_rule(segment: Segment, rule: Rule) -> bool:
+    """Whether the rule asks what it asked, however it is written."""
+    if segment.current_version is None:
+        return False
+    try:
+        return is_same_rule(segment.current_version.parsed(), rule)
+    except RuleError:
+        return False
 
 
 def restore_version(
@@ -205,9 +215,9 @@ def _save_row(segment: Segment, *, name: str, description: str) -> dict[str, Any
 def _add_version(
     segment: Segment, data: Any, rule: Rule, *, actor: Any
 ) -> SegmentVersion | None:
-    """The new version, now current; None where the rule is as it was."""
+    """The new version, now current; None where the rule asks what it asked."""
     current = segment.current_version
-    if current is not None and current.rule == data:
+    if _keeps_rule(segment, rule):
         return None
     mentions = rule.mentions()
     version = SegmentVersion.objects.create(

@@ -40,6 +40,20 @@ def compare_rules(before: Rule, after: Rule) -> NodeChange:
     return _compare_nodes(before.root, after.root)
 
 
+def is_same_rule(before: Rule, after: Rule) -> bool:
+    """Whether they ask the same in the same order; all or any of one is that one."""
+    return _is_same(_unwrap(before.root), _unwrap(after.root))
+
+
+def _unwrap(node: Node) -> Node:
+    if isinstance(node, Leaf):
+        return node
+    children = tuple(_unwrap(child) for child in node.children)
+    if len(children) == 1 and node.mode is not Mode.NONE:
+        return children[0]
+    return Group(node.path, node.mode, children)
+
+
 def _wrap(node: Node) -> Node:
     return node if isinstance(node, Group) else Group(node.path, Mode.ALL, (node,))
 
@@ -82,7 +96,9 @@ def _compare_children(
 def _is_same(one: Node, other: Node) -> bool:
     """The same question, wherever it stands in its rule."""
     if isinstance(one, Leaf) and isinstance(other, Leaf):
-        return one.condition == other.condition
+        # 1 equals True in Python, and asks for something else.
+        same = one.condition == other.condition
+        return same and repr(one.condition) == repr(other.condition)
     if isinstance(one, Group) and isinstance(other, Group):
         return (
             one.mode is other.mode

@@ -7,13 +7,26 @@ from typing import Any
 import pytest
 from django.http import QueryDict
 from django.template.loader import render_to_string
+from django.test import Client
 
 from crm.ports.facts import list_terms
 from segments.admin.cards import Cards
 from segments.admin.draft import ROOT, build_editor, read_draft
+from segments.editing import save_segment, set_members
 from segments.rules.condition import Rule
 from segments.rules.validate import parse_rule
+from tests.factories import make_contact
 from tests.segments.admin.forms import read_fields
+from tests.segments.admin.test_editor import (
+    AT,
+    PRO,
+    make_segment,
+    open_page,
+    staff,
+    url_of,
+)
+
+__all__ = ["staff"]
 
 WEEK = {"amount": 7, "unit": "days"}
 HOUR = {"amount": 1, "unit": "hours"}
@@ -123,3 +136,24 @@ def test_every_kind_of_condition_is_told_here() -> None:
 def test_what_is_not_said_means_the_same_once_it_is_posted(node: Any) -> None:
     root = {"all": [node]}
     assert read_rule(post_as_shown(root)) == read_rule(root)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("root", [PRO, {"any": [{"type": "device"}]}])
+def test_new_words_about_a_segment_leave_its_people_alone(
+    staff: Client, root: Any
+) -> None:
+    ada = make_contact()
+    rule = {"version": 1, "root": root}
+    segment = save_segment(name="Pro", rule=rule, actor="x", kind="static")
+    set_members(segment, [ada.pk], actor="x", at=AT)
+    make_segment({"type": "segment", "segment": "pro"}, "Builds on it")
+    fields = open_page(staff, url_of(segment)).fields
+    answer = staff.post(
+        url_of(segment), {**fields, "description": "Pays", "do": "save"}
+    )
+    assert answer.status_code == 302
+    segment.refresh_from_db()
+    assert (segment.description, segment.state) == ("Pays", "live")
+    assert [one.rule for one in segment.versions.all()] == [rule]
+    assert list(segment.memberships.values_list("contact_id", flat=True)) == [ada.pk]

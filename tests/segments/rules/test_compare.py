@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from segments.rules.compare import NodeChange, compare_rules
+from segments.rules.compare import NodeChange, compare_rules, is_same_rule
 from segments.rules.validate import parse_rule
 
 PRO = {"type": "attribute", "trait": "plan", "op": "equals", "value": "pro"}
@@ -93,3 +93,23 @@ def test_equal_twins_are_paired_once_each() -> None:
     assert read(compare({"all": [PRO, PRO]}, {"all": [PRO]})) == [
         "removed: have plan that is “pro”"
     ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "same"),
+    [
+        (PRO, {"all": [PRO]}, True),
+        (PRO, {"any": [{"all": [PRO]}]}, True),
+        ({"none": [PRO]}, {"all": [{"none": [{"any": [PRO]}]}]}, True),
+        (PRO, {"none": [PRO]}, False),
+        ({"all": [PRO, FREE]}, {"any": [PRO, FREE]}, False),
+        ({"all": [PRO, FREE]}, {"all": [FREE, PRO]}, False),
+        ({"type": "device"}, {"type": "device", "reachable": False}, True),
+        ({**PRO, "value": 1}, {**PRO, "value": True}, False),
+    ],
+)
+def test_a_rule_is_the_same_where_it_asks_the_same(
+    before: Any, after: Any, same: bool
+) -> None:
+    rules = [parse_rule({"version": 1, "root": root}) for root in (before, after)]
+    assert is_same_rule(*rules) is same
