@@ -173,7 +173,9 @@ def build_context(
 ) -> dict[str, Any]:
     root = cards.root
     suggestions = gather_suggestions(root)
-    fault_key = find_key(fault.path)[0] if fault else ""
+    # What was pasted is not the tree that is shown: its faults stand beside its text.
+    is_json_wrong = fault is not None and read_deed(request) == FROM_JSON
+    fault_key = find_key(fault.path)[0] if fault and not is_json_wrong else ""
     rule = {"version": 1, "root": root}
     posted = request.POST
     return {
@@ -185,16 +187,25 @@ def build_context(
         "kinds": Segment.Kind.choices,
         "kind": posted.get("kind", segment.kind if segment else Segment.Kind.DYNAMIC),
         "root": cards.dress(build_editor(root, suggestions), fault_key),
-        "focus": fault_key and f"{fault_key}.type" if fault else cards.focus,
+        "focus": f"{fault_key}.type" if fault_key else cards.focus,
         "suggestions": suggestions,
-        "rule_json": posted.get("json")
-        if fault and fault.path == "json"
+        "rule_json": posted.get("json", "")
+        if is_json_wrong
         else json.dumps(rule, indent=2, ensure_ascii=False),
+        "is_json_wrong": is_json_wrong,
         "said": posted.get("words", ""),
         "fault": fault,
         "fault_key": fault_key,
-        "fault_text": show_fault(fault, root) if fault else "",
+        "fault_text": word_fault(fault, root, is_json=is_json_wrong),
     }
+
+
+def word_fault(fault: RuleError | None, root: Node, *, is_json: bool) -> str:
+    """The fault in words; of pasted JSON, by its path."""
+    if fault is None:
+        return ""
+    in_text = is_json and fault.path != FROM_JSON
+    return f"{fault}." if in_text else show_fault(fault, root)
 
 
 def show_fault(fault: RuleError, root: Node) -> str:

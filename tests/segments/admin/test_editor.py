@@ -240,16 +240,23 @@ def test_a_wrong_rule_shows_its_fault_at_its_node_and_keeps_nothing(
     [
         ("not JSON", "{", "This is not JSON"),
         ("wrong rule", '{"version": 2}', "must be 1"),
+        (
+            "wrong node",
+            '{"version": 1, "root": {"all": [{"type": "event"}]}}',
+            "root.all[0].name: is missing.",
+        ),
         ("deep", "[" * 100_000, "This is not JSON"),
     ],
 )
-def test_wrong_json_is_refused_with_a_reason(
+def test_wrong_json_is_refused_with_a_reason_and_stays(
     staff: Client, _case: str, said: str, shown: str
 ) -> None:
     page = open_page(staff, ADD)
-    answer = press(staff, ADD, page, "json", json=said)
-    assert answer.status_code == 200
-    assert shown in answer.content.decode()
+    html = press(staff, ADD, page, "json", json=said).content.decode()
+    pasted = html.split('<details class="seg-json" open>')[1].split("</details>")[0]
+    assert shown in pasted
+    assert "seg-wrong" not in html
+    assert read_fields(html).fields["json"] == [said]
 
 
 def test_json_can_be_pasted(staff: Client) -> None:
