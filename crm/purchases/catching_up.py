@@ -11,7 +11,7 @@ from typing import Final
 from django.db import transaction
 
 from crm.models import Contact, Event
-from crm.purchases.keeping import EVENTS, keep_purchases
+from crm.purchases.keeping import EVENTS, keep_told, read_told
 
 CHUNK: Final = 1_000
 
@@ -53,7 +53,23 @@ def read_old(name: str) -> Iterator[list[Old]]:
         last = found[-1].occurred_at, found[-1].event_id
 
 
-@transaction.atomic
 def keep_chunk(chunk: Sequence[Old]) -> int:
-    Contact.objects.lock_in_order(sorted({one.contact_id for one in chunk}))
-    return keep_purchases(chunk)
+    kept, rest = 0, chunk
+    while rest:
+        new, rest = keep_locked(rest)
+        kept += new
+    return kept
+
+
+@transaction.atomic
+def keep_locked(chunk: Sequence[Old]) -> tuple[int, list[Old]]:
+    """How many entries are new, and the events that a merge gave to somebody else
+    before we had the lock: theirs is to be taken first."""
+    ids = {one.contact_id for one in chunk}
+    Contact.objects.lock_in_order(sorted(ids))
+    told = read_told(chunk)
+    return keep_told([one for one in told if one.contact_id in ids]), [
+        Old(one.event_id, one.at, one.name, one.contact_id)
+        for one in told
+        if one.contact_id not in ids
+    ]

@@ -73,9 +73,11 @@ def keep_purchases(happened: Sequence[Happened]) -> int:
     has one entry, and a message that is known of an order says nothing again.
     """
     mine = [one for one in happened if one.name in EVENTS]
-    if not mine:
-        return 0
-    told = read_told(mine)
+    return keep_told(read_told(mine)) if mine else 0
+
+
+def keep_told(told: Sequence[Told]) -> int:
+    """The same of events that were read already, under the same locks."""
     subscribed = [one for one in told if one.name in SUBSCRIPTION_EVENTS]
     return keep_entries(ORDERS, list(list_order_entries(told))) + keep_entries(
         SUBSCRIPTIONS, [make_subscription_entry(one) for one in subscribed]
