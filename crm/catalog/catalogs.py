@@ -17,6 +17,8 @@ from crm.models.catalog import PRODUCTS
 
 # Random bytes of a webhook's secret; the standard asks for 24 to 64.
 SECRET_BYTES: Final = 32
+# An edit writes no more: the row also counts what others do to its items meanwhile.
+EDITED: Final = ("name", "kind", "fields", "updated_at")
 
 
 @transaction.atomic
@@ -32,7 +34,7 @@ def save_catalog(catalog: Catalog, *, actor: Any) -> Catalog:
     ]
     known = not catalog._state.adding
     catalog.updated_at = timezone.now()
-    catalog.save()
+    catalog.save(update_fields=EDITED if known else None)
     record_audit(actor=actor, action="edited" if known else "added", on=catalog)
     return catalog
 

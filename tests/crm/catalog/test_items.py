@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from crm.catalog.catalogs import open_webhook, save_catalog
 from crm.catalog.items import archive_items, save_items
+from crm.catalog.moves import see_moves
 from crm.models import Catalog, CatalogChange, CatalogItem
 from tests.factories import NOON, make_catalog, make_item
 
@@ -113,6 +115,22 @@ def test_an_archived_item_is_off_the_shelf_until_it_is_saved_again(
     saved = save(shoes, {"code": "a", "name": "A", "stock": 3})
     assert (saved.changed, CatalogItem.objects.live().count()) == (1, 1)
     assert list_changes() == [("stock", "", "history")] * 2
+
+
+def test_an_edit_of_the_catalog_takes_back_nothing_done_meanwhile(
+    shoes: Catalog,
+) -> None:
+    edited = Catalog.objects.get(pk=shoes.pk)
+    save(shoes, {"code": "a", "name": "A"})
+    see_moves(NOON)
+    open_webhook(shoes, actor="test")
+
+    edited.name = "Boots"
+    save_catalog(edited, actor="test")
+
+    row = Catalog.objects.get(pk=shoes.pk)
+    assert (row.name, row.moves, row.seen_moves, row.moved_at) == ("Boots", 1, 1, NOON)
+    assert row.webhook_secret
 
 
 def test_a_thousand_rows_cost_a_fixed_number_of_statements(
