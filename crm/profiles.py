@@ -70,7 +70,10 @@ def check_may_return(external_id: str, traits: Mapping[str, Any]) -> None:
 def edit_contact(
     contact: Contact, *, traits: Mapping[str, Any], actor: Any, at: datetime
 ) -> Contact:
-    """Staff tell a contact's traits, of an anonymous one too."""
+    """Staff tell a contact's traits, of an anonymous one too.
+
+    Raises PersonErased, where somebody erased them just now.
+    """
     if contact.external_id:
         return save_profile(
             external_id=contact.external_id, traits=traits, actor=actor, at=at
@@ -79,7 +82,8 @@ def edit_contact(
     if visitor is None:
         raise Contact.DoesNotExist("A contact without identifiers can not be edited.")
     item = make_identify(traits, at, anonymous_id=visitor.value)
-    record_events([item], received_at=at, source="api")
+    if record_events([item], received_at=at, source="api").suppressed:
+        raise PersonErased
     record_audit(
         actor=actor, action="edited", on=contact, changes={"traits": sorted(traits)}
     )

@@ -153,12 +153,17 @@ class ContactViewSet(viewsets.GenericViewSet):
         """Tell new traits; what is not named stays."""
         said = TraitsInput(data=request.data)
         said.is_valid(raise_exception=True)
-        contact = edit_contact(
-            self.get_object(),
-            traits=said.validated_data["traits"],
-            actor=name_actor(request),
-            at=timezone.now(),
-        )
+        try:
+            contact = edit_contact(
+                self.get_object(),
+                traits=said.validated_data["traits"],
+                actor=name_actor(request),
+                at=timezone.now(),
+            )
+        except PersonErased as refused:
+            raise Erased(str(refused)) from refused
+        except Contact.DoesNotExist as gone:
+            raise Http404 from gone
         ring_bell()
         return Response(ContactDetail(contact).data)
 

@@ -10,10 +10,11 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from crm import bell
+from crm import bell, profiles
 from crm.api import auth
 from crm.events.merge import merge_contacts
 from crm.models import AuditEntry, Contact, Device, PendingEvent, Product
+from crm.privacy import erase_contact
 from tests.factories import (
     make_api_key,
     make_contact,
@@ -280,6 +281,34 @@ def test_an_erased_contact_is_gone_for_good_and_says_so(client: Client) -> None:
     again = send(client, "POST", "/api/contacts/", body)
     assert (again.status_code, again.json()["code"]) == (409, "erased")
     assert not Contact.objects.canonical().exists()
+
+
+@pytest.mark.parametrize("external_id", ["u1", None])
+def test_an_edit_of_somebody_erased_meanwhile_is_refused(
+    external_id: str | None, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contact = make_contact(external_id)
+    make = profiles.make_identify
+
+    def erase_then_make(*said: Any, **keys: Any) -> Any:
+        erase_contact(Contact.objects.get(pk=contact.pk), actor="test")
+        return make(*said, **keys)
+
+    monkeypatch.setattr(profiles, "make_identify", erase_then_make)
+    path = f"/api/contacts/{contact.uuid}/"
+    answer = send(client, "PATCH", path, {"traits": {"plan": "pro"}})
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "erased")
+    assert not AuditEntry.objects.filter(action="edited").exists()
+
+
+def test_an_edit_of_somebody_whom_nothing_leads_to_any_more_finds_nobody(
+    client: Client,
+) -> None:
+    contact = make_contact(None)
+    contact.identifiers.all().delete()
+    path = f"/api/contacts/{contact.uuid}/"
+    assert send(client, "PATCH", path, {"traits": {}}).status_code == 404
 
 
 def test_staff_who_may_change_a_contact_may_not_erase_it() -> None:
