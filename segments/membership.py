@@ -93,7 +93,7 @@ def contact_segments(contact_id: int) -> list[Segment]:
 def refresh_segment(segment: Segment, *, at: datetime, reason: str = "") -> Diff:
     """Compare the whole base with the rule and write the difference.
 
-    1. Let touches that began before this segment existed come to their end.
+    1. Let touches that began before this rule was saved come to their end.
     2. Alone on this segment: diff, clocks, state.
     3. Pass the changes on to segments that name this one.
 
@@ -102,26 +102,38 @@ def refresh_segment(segment: Segment, *, at: datetime, reason: str = "") -> Diff
     membership, is kept on the segment for staff, and is raised. One that passes by
     itself (a ring of waits, a lost connection) leaves the segment waiting.
     """
-    segment = Segment.objects.get(pk=segment.pk)
+    diff = None
+    while diff is None:
+        diff = _refresh_alone(segment.pk, at=at, reason=reason)
+    if diff.size >= ANALYZE_ROWS:
+        analyze_memberships()
+    return diff
+
+
+def _refresh_alone(segment_id: int, *, at: datetime, reason: str) -> Diff | None:
+    """None where an edit came while this waited: touches that began since may know
+    the older rule alone, and must end before the new one is built."""
+    segment = Segment.objects.get(pk=segment_id)
+    version_id = segment.current_version_id
     segment.start_build(at=read_clock())
     wait_for_touches()
     try:
         with transaction.atomic():
-            lock_segment(segment.pk, shared=False)
+            lock_segment(segment_id, shared=False)
             segment = Segment.objects.select_related("current_version").get(
-                pk=segment.pk
+                pk=segment_id
             )
+            if segment.current_version_id != version_id:
+                return None
             diff = _rebuild_membership(segment, at=at, reason=reason)
             pass_on(segment, diff, at=at)
+            return diff
     except (DataError, OperationalError) as error:
         if _is_passing(error):
             segment.stop_build()
         else:
             segment.fail_build(str(error).splitlines()[0])
         raise
-    if diff.size >= ANALYZE_ROWS:
-        analyze_memberships()
-    return diff
 
 
 def _is_passing(error: Exception) -> bool:

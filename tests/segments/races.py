@@ -29,15 +29,15 @@ ADVISORY = (
 OUR_ROWS = "locktype = 'transactionid' AND transactionid = pg_current_xact_id()::xid"
 
 
-def wait_for_queue(condition: str) -> None:
-    """Until another connection waits for such a lock."""
+def wait_for_queue(condition: str, *, waiting: int = 1) -> None:
+    """Until so many other connections wait for such a lock."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         with connection.cursor() as cursor:
             cursor.execute(
                 f"SELECT count(*) FROM pg_locks WHERE NOT granted AND {condition}"
             )
-            if cursor.fetchone()[0]:
+            if cursor.fetchone()[0] >= waiting:
                 return
         time.sleep(0.01)
     raise AssertionError("nobody waits for a lock")

@@ -91,6 +91,37 @@ def test_a_first_build_waits_for_touches_that_do_not_know_the_segment(
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_refresh_overtaken_by_an_edit_waits_for_touches_by_the_older_rule(
+    segment: Segment,
+) -> None:
+    contact = make_contact(known_since=AT - timedelta(days=90))
+
+    def touch() -> None:
+        with transaction.atomic():
+            Contact.objects.lock_in_order([contact.pk])
+            make_event(contact, "app_open", occurred_at=AT)
+            membership.touch_contacts([contact.pk], at=AT, event_names=["app_open"])
+
+    def edit() -> None:
+        rule = {"version": 1, "root": {"type": "event", "name": "Viewed"}}
+        save_segment(name="A", rule=rule, actor="x", segment=segment)
+
+    with transaction.atomic():
+        diff.lock_segment(segment.pk, shared=True)
+        refresh = start(lambda: membership.refresh_segment(segment, at=AT))
+        wait_for_queue(ADVISORY)
+        # It knows the older rule, and stands in the queue behind the refresh.
+        thread = start(touch)
+        wait_for_queue(ADVISORY, waiting=2)
+        start(edit).join(10)
+    refresh.join(10)
+    thread.join(10)
+    segment.refresh_from_db()
+    assert segment.state == "live"
+    assert not membership.is_member(segment, contact.pk)
+
+
+@pytest.mark.django_db(transaction=True)
 def test_many_touches_of_the_same_people_end_in_one_row_each(
     segment: Segment,
 ) -> None:
