@@ -254,12 +254,14 @@ def touch_performers(
     *,
     at: datetime,
     traits: Mapping[str, Collection[int]] | None = None,
+    handled: bool = False,
 ) -> list[Change]:
     """Re-judge contacts by what each of them did: event name → contacts; and by the
     traits that moved with it: trait → contacts.
 
     As `touch_contacts`, but each segment looks only at those whom something that it
-    mentions concerns: of a batch with many names that is a small part.
+    mentions concerns: of a batch with many names that is a small part. Changes that
+    are `handled` trigger no campaign.
     """
     moved = traits or {}
     ids = sorted(set[int]().union(*did.values(), *moved.values()))
@@ -268,7 +270,8 @@ def touch_performers(
     lock_segment(0, shared=True)
     strangers = _judge_first_time(ids)
     live = Segment.objects.kept_live()
-    wave = Wave(at=at, reason=_word_touch(list(did), list(moved)))
+    reason = _word_touch(list(did), list(moved))
+    wave = Wave(at=at, reason=reason, handled=handled)
     for segment in live.moved_by(events=did, traits=moved):
         version = segment.current_version
         told = version.pick_mentioned(did) if version else []

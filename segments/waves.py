@@ -32,8 +32,9 @@ class Wave:
     so each segment runs once.
     """
 
-    def __init__(self, *, at: datetime, reason: str) -> None:
+    def __init__(self, *, at: datetime, reason: str, handled: bool = False) -> None:
         self._at = at
+        self._handled = handled
         self._reason = reason
         self._segments: dict[int, Segment] = {}
         self._due: dict[int, list[Pair]] = defaultdict(list)
@@ -70,7 +71,13 @@ class Wave:
 
     def _judge(self, segment: Segment, contacts: list[int]) -> list[Change]:
         reason = self._reasons[segment.pk]
-        diff = apply_rule(segment, at=self._at, reason=reason, contacts=contacts)
+        diff = apply_rule(
+            segment,
+            at=self._at,
+            reason=reason,
+            contacts=contacts,
+            handled=self._handled,
+        )
         entered, left = diff.entered_ids or (), diff.left_ids or ()
         if entered or left:
             for dependent in self._list_dependents(segment.slug):

@@ -59,7 +59,8 @@ class MembershipChange(models.Model):
 
     Append-only but for `handled_at`, which is null while triggers have yet to see
     the row. Entries of a segment's first build are born handled: people who are
-    in a segment when it is made have not entered it.
+    in a segment when it is made have not entered it. So are changes by a build of
+    the lifecycle's stages.
     """
 
     class Action(models.TextChoices):

@@ -18,7 +18,13 @@ from segments.lifecycle_figures import (
     read_stage_days,
 )
 from segments.membership import contact_segments, refresh_segment
-from segments.models import ContactStage, Lifecycle, StageChange, StageClock
+from segments.models import (
+    ContactStage,
+    Lifecycle,
+    MembershipChange,
+    StageChange,
+    StageClock,
+)
 from segments.rules.stages import SHIPPED, read_stages
 from segments.traits import build_next_piece, expire_traits, follow_events
 from tests.factories import make_contact
@@ -120,6 +126,27 @@ def test_new_stages_are_built_and_the_older_stand_until_then() -> None:
     assert build_stages(AT) == (True, {})
     assert build_stages(AT) == (False, {})
     assert Lifecycle.objects.get(number=2).built_at == AT
+
+
+def test_a_build_of_stages_moves_segments_and_triggers_nothing() -> None:
+    ada, bob = make_person(60, 50), make_person(60, 1)
+    leaf = {"type": "lifecycle", "stage": ["churned"]}
+    churned = save_segment(name="C", rule={"version": 1, "root": leaf}, actor="t")
+    naming = {"version": 1, "root": {"type": "segment", "segment": churned.slug}}
+    outer = save_segment(name="D", rule=naming, actor="t")
+    for segment in (churned, outer):
+        refresh_segment(segment, at=AT - DAY)
+    # Not strangers, whom every segment would judge.
+    follow_events({"Viewed": {ada.pk, bob.pk}}, profiles=(), at=AT - DAY)
+
+    save_stages(SHIPPED, actor="test")
+    while build_next_piece(AT):
+        pass
+    assert contact_segments(ada.pk) == [churned, outer]
+    assert not MembershipChange.objects.unhandled().exists()
+
+    expire_traits(AT + 50 * DAY)
+    assert {one.contact for one in MembershipChange.objects.unhandled()} == {bob}
 
 
 @pytest.mark.parametrize(
