@@ -81,11 +81,11 @@ def save_segment(
     rule or the name is wrong, ConfirmationNeeded where others build on a rule that
     changes and it was not `confirmed`; nothing is kept then. `origin` is what the
     audit trail says besides (a version restored, a segment copied).
+    Segment.DoesNotExist where it was deleted meanwhile.
     """
     with transaction.atomic():
-        _lock_references()
         created = segment is None
-        segment = segment or _make_row(name, kind, actor=actor)
+        segment = _take_row(segment, name, kind, actor=actor)
         _check_name(name, segment)
         parsed = check_rule(rule, slug=segment.slug)
         uses = _check_confirmed(segment, parsed, confirmed=confirmed)
@@ -102,7 +102,10 @@ def save_segment(
         return segment
 
 
-def _make_row(name: str, kind: str, *, actor: Any) -> Segment:
+def _take_row(segment: Segment | None, name: str, kind: str, *, actor: Any) -> Segment:
+    if segment is not None:
+        return lock_for_edit(segment)
+    _lock_references()
     by = actor if hasattr(actor, "pk") else None
     return Segment(slug=make_slug(name), kind=kind, created_by=by)
 
@@ -135,16 +138,18 @@ def restore_version(
     Raises SegmentVersion.DoesNotExist, and what `save_segment` does: what the old
     rule names may be gone.
     """
-    version = segment.versions.get(number=number)
-    return save_segment(
-        name=segment.name,
-        description=segment.description,
-        rule=version.rule,
-        actor=actor,
-        segment=segment,
-        confirmed=confirmed,
-        origin={"restored": number},
-    )
+    with transaction.atomic():
+        lock_for_edit(segment)
+        version = segment.versions.get(number=number)
+        return save_segment(
+            name=segment.name,
+            description=segment.description,
+            rule=version.rule,
+            actor=actor,
+            segment=segment,
+            confirmed=confirmed,
+            origin={"restored": number},
+        )
 
 
 def copy_segment(segment: Segment, *, actor: Any) -> Segment:
@@ -172,6 +177,14 @@ def _name_copy(name: str) -> str:
     return next(
         one for n in range(2, len(taken) + 3) if (one := f"{base} {n}") not in taken
     )
+
+
+def lock_for_edit(segment: Segment) -> Segment:
+    """The row as it is now, until commit: edits wait for each other, and each judges
+    what the one before it left. Segment.DoesNotExist where that was nothing."""
+    _lock_references()
+    segment.refresh_from_db()
+    return segment
 
 
 def _lock_references() -> None:
@@ -273,7 +286,7 @@ def set_members(
     """Fill a static segment by hand; who names it follows.
 
     These contacts become its members (`replace`), join them (`add`) or go (`remove`).
-    Raises what `check_fillable` does.
+    Raises what `check_fillable` does, and Segment.DoesNotExist where it is gone.
     """
     ids = sorted(set(contact_ids))
     with transaction.atomic():
@@ -297,9 +310,12 @@ def set_members(
 
 
 def delete_segment(segment: Segment, *, actor: Any) -> None:
-    """Delete a segment that nothing names: no other segment, no campaign."""
+    """Delete a segment that nothing names: no other segment, no campaign.
+
+    Segment.DoesNotExist where somebody was quicker.
+    """
     with transaction.atomic():
-        _lock_references()
+        lock_for_edit(segment)
         naming = Segment.objects.depending_on(segment.slug)
         if names := ", ".join(naming.values_list("name", flat=True)):
             raise SegmentInUse(f"used by {names}")
@@ -325,6 +341,7 @@ __all__ = [
     "check_rule",
     "copy_segment",
     "delete_segment",
+    "lock_for_edit",
     "make_slug",
     "restore_version",
     "save_segment",

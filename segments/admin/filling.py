@@ -18,7 +18,7 @@ from django.urls import reverse
 
 from crm.clock import read_clock
 from crm.imports.files import FileRefused
-from segments.admin.pages import describe_page, find_segment
+from segments.admin.pages import describe_page, find_segment, tell_gone
 from segments.editing import ADD, NotFillable
 from segments.filling import (
     BYTES_MAX,
@@ -38,6 +38,7 @@ SHOWN_MAX = 1_000
 FILL = "fill"
 
 
+@tell_gone
 def show_filling(admin: ModelAdmin, request: HttpRequest, pk: int) -> HttpResponse:
     """The form; to htmx what its list would do. 404 where a rule says who is in it."""
     segment = find_segment(admin, request, pk)

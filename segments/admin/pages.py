@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import Any
 
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
@@ -28,6 +29,19 @@ def find_segment(admin: ModelAdmin, request: HttpRequest, pk: int) -> Segment:
     if not admin.has_view_permission(request):
         raise PermissionDenied
     return get_object_or_404(Segment.objects.select_related("current_version"), pk=pk)
+
+
+def tell_gone(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """404 where the segment was deleted while the request waited for its turn."""
+
+    @wraps(view)
+    def wrapped(*args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return view(*args, **kwargs)
+        except Segment.DoesNotExist as error:
+            raise Http404 from error
+
+    return wrapped
 
 
 def describe_page(

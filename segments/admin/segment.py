@@ -21,7 +21,7 @@ from crm.profiles import find_contact
 from segments.admin.editor import show_editor, show_preview
 from segments.admin.filling import show_filling
 from segments.admin.overview import POLL_S, show_overview, show_progress
-from segments.admin.pages import describe_page, find_segment
+from segments.admin.pages import describe_page, find_segment, tell_gone
 from segments.admin.versions import copy, download_rule, restore, show_versions
 from segments.diff import load_rule
 from segments.editing import SegmentInUse, delete_segment
@@ -96,6 +96,7 @@ class SegmentAdmin(ModelAdmin):
             raise PermissionDenied
         return show_editor(request, self, None)
 
+    @tell_gone
     def change_view(
         self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any
     ) -> HttpResponse:
@@ -136,6 +137,7 @@ class SegmentAdmin(ModelAdmin):
     def delete_model(self, request: HttpRequest, obj: Segment) -> None:
         delete_segment(obj, actor=request.user)
 
+    @tell_gone
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: Any = None
     ) -> HttpResponse:

@@ -13,7 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
 from crm.ports.facts import RuleError
-from segments.admin.pages import describe_page, find_segment
+from segments.admin.pages import describe_page, find_segment, tell_gone
 from segments.editing import ConfirmationNeeded, copy_segment, restore_version
 from segments.models import Segment, SegmentVersion
 from segments.rules.compare import compare_rules
@@ -75,6 +75,7 @@ def compare_versions(
     return context
 
 
+@tell_gone
 def restore(admin: ModelAdmin, request: HttpRequest, pk: int) -> HttpResponse:
     segment = find_segment(admin, request, pk)
     if not admin.has_change_permission(request, segment):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from django.db import transaction
 from django.db.models import QuerySet
+from django.http import Http404
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers, status, viewsets
 from rest_framework.decorators import action
@@ -32,6 +34,7 @@ from segments.editing import (
     SegmentInUse,
     check_fillable,
     delete_segment,
+    lock_for_edit,
     save_segment,
 )
 from segments.explain import explain_contact
@@ -119,6 +122,11 @@ class SegmentViewSet(HistoryActions, viewsets.GenericViewSet):
     lookup_value_regex = "[0-9]{1,18}"
     queryset = Segment.objects.select_related("current_version", "built_version")
 
+    def handle_exception(self, exc: Exception) -> Response:
+        """What was deleted while the call waited is not there."""
+        is_gone = isinstance(exc, Segment.DoesNotExist)
+        return super().handle_exception(Http404() if is_gone else exc)
+
     @extend_schema(responses=SegmentOutput(many=True))
     def list(self, request: Request) -> Response:
         page = self.paginate_queryset(self.get_queryset())
@@ -146,14 +154,16 @@ class SegmentViewSet(HistoryActions, viewsets.GenericViewSet):
         said = SegmentEdit(data=request.data)
         said.is_valid(raise_exception=True)
         confirmed = said.validated_data.pop("confirm")
-        segment = self.get_object()
-        now = {
-            "name": segment.name,
-            "description": segment.description,
-            "rule": segment.current_version.rule,
-        }
-        wanted = {**now, **said.validated_data}
-        segment = self._save(request, segment=segment, confirmed=confirmed, **wanted)
+        with transaction.atomic():
+            segment = lock_for_edit(self.get_object())
+            version = segment.current_version
+            now = {
+                "name": segment.name,
+                "description": segment.description,
+                "rule": version.rule if version else None,
+            }
+            wanted = {**now, **said.validated_data, "confirmed": confirmed}
+            segment = self._save(request, segment=segment, **wanted)
         return Response(SegmentOutput(segment).data)
 
     @extend_schema(responses={204: None})
