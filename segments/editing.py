@@ -316,7 +316,7 @@ def delete_segment(segment: Segment, *, actor: Any) -> None:
     """
     with transaction.atomic():
         lock_for_edit(segment)
-        naming = Segment.objects.depending_on(segment.slug)
+        naming = Segment.objects.naming(segment.slug)
         if names := ", ".join(naming.values_list("name", flat=True)):
             raise SegmentInUse(f"used by {names}")
         lock_segment(segment.pk, shared=False)

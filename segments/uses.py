@@ -14,7 +14,7 @@ from segments.rules.stages import STAGE_TRAIT, InStage
 
 def list_uses(segment: Segment) -> list[Use]:
     """Segments that name it, then campaigns; one query and each provider's."""
-    naming = Segment.objects.depending_on(segment.slug).order_by("name")
+    naming = Segment.objects.naming(segment.slug).order_by("name")
     segments = [tell_segment(one) for one in naming]
     return [*segments, *audiences.list_uses(segment.pk)]
 

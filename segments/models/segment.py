@@ -40,7 +40,11 @@ class SegmentQuerySet(models.QuerySet["Segment"]):
 
     def depending_on(self, slug: str) -> Self:
         """Live segments whose rule names this segment directly."""
-        return self.kept_live().filter(current_version__segment_slugs__contains=[slug])
+        return self.kept_live().naming(slug)
+
+    def naming(self, slug: str) -> Self:
+        """Those whose rule names this segment; static ones ask when they are built."""
+        return self.filter(current_version__segment_slugs__contains=[slug])
 
     def asking_for(self, trait: str) -> Self:
         """Those whose rule names this trait; static ones ask when they are built."""

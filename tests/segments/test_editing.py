@@ -10,6 +10,7 @@ from crm.models import AuditEntry
 from crm.ports.facts import RuleError
 from segments import editing, membership
 from segments.models import Membership, Segment, SegmentVersion
+from segments.uses import list_uses
 from tests.factories import make_campaign, make_contact
 
 AT = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
@@ -100,9 +101,14 @@ def test_slugs_of_like_names_differ() -> None:
 
 
 @pytest.mark.django_db
-def test_a_segment_in_use_stays() -> None:
+@pytest.mark.parametrize("kind", Segment.Kind.values)
+def test_a_segment_in_use_stays(kind: str) -> None:
     first = editing.save_segment(name="First", rule=OPENED, actor="x")
-    second = editing.save_segment(name="Second", rule=naming("first"), actor="x")
+    second = editing.save_segment(
+        name="Second", rule=naming("first"), actor="x", kind=kind
+    )
+    (use,) = list_uses(first)
+    assert (use.name, use.is_live) == ("Second", kind == Segment.Kind.DYNAMIC)
     with pytest.raises(editing.SegmentInUse, match="used by Second"):
         editing.delete_segment(first, actor="x")
     editing.delete_segment(second, actor="x")
