@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission, User
 from rest_framework.test import APIClient
 
 from segments import membership
@@ -86,6 +87,34 @@ def test_a_preview_names_the_wrong_node(client: APIClient) -> None:
     answer = client.post("/api/segments/preview/", {"rule": WRONG}, format="json")
     assert answer.status_code == 400
     assert answer.json()["path"] == "root.all[1].within.unit"
+
+
+@pytest.mark.parametrize("right", ["view", "change", "add", "delete"])
+def test_staff_may_do_by_a_session_what_they_may_in_the_admin(
+    db: None, right: str
+) -> None:
+    user = User.objects.create_user("eve", is_staff=True)
+    codename = f"{right}_segment"
+    user.user_permissions.add(Permission.objects.get(codename=codename))
+    client = APIClient()
+    client.force_login(user)
+    data = {"name": "A", "rule": PRO}
+    url = f"/api/segments/{make_segment(name='Mine').pk}/"
+    calls = {
+        "view": [client.get(url)],
+        "change": [
+            client.patch(url, {"name": "B"}, format="json"),
+            client.post(f"{url}restore/", {"version": 1}, format="json"),
+        ],
+        "add": [
+            client.post("/api/segments/", data, format="json"),
+            client.post(f"{url}copy/"),
+        ],
+        "delete": [client.delete(url)],
+    }
+    for needed, answers in calls.items():
+        refused = {answer.status_code == 403 for answer in answers}
+        assert refused == {needed != right}, needed
 
 
 def test_a_preview_needs_only_the_read_scope(db: None) -> None:
