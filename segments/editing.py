@@ -105,6 +105,9 @@ def save_segment(
 def _take_row(segment: Segment | None, name: str, kind: str, *, actor: Any) -> Segment:
     if segment is not None:
         return lock_for_edit(segment)
+    if kind not in Segment.Kind.values:
+        words = f"must be one of {', '.join(Segment.Kind.values)}"
+        raise RuleError("kind", "choice", words)
     _lock_references()
     by = actor if hasattr(actor, "pk") else None
     return Segment(slug=make_slug(name), kind=kind, created_by=by)

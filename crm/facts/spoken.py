@@ -55,11 +55,12 @@ def give(key: str, reader: Read) -> Read:
     return turn(reader, lambda value: {key: value})
 
 
+# No rule holds numbers that are longer, and Python reads none of thousands of digits.
 NUMBER = match(
-    r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[+-]?\d+)?",
+    r"-?(?:\d{1,3}(?:,\d{3}){1,99}|\d{1,300})(?:\.\d+)?(?:e[+-]?\d+)?",
     lambda found: read_number(found[0]),
 )
-WINDOW = match(r"(\d[\d,]*) (second|minute|hour|day)s?\b", read_window)
+WINDOW = match(r"(\d[\d,]{0,99}) (second|minute|hour|day)s?\b", read_window)
 MOMENT = match(
     r"(\d{4}-\d\d-\d\d)(?: (\d\d:\d\d(?::\d\d(?:\.\d+)?)?) UTC)?", read_moment
 )
@@ -81,7 +82,9 @@ def compare_any() -> Read:
              "version_above", "version_at_least", "version_below",
              "version_at_most")  # fmt: skip
     days = turn(
-        match(r"today(?: or within the next (\d+) days?)?", lambda found: found[1]),
+        match(
+            r"today(?: or within the next (\d{1,99}) days?)?", lambda found: found[1]
+        ),
         lambda ahead: int(ahead or 0),
     )
     ago = pick(line("is ", WINDOW, " ago or longer"))
@@ -185,7 +188,7 @@ def build_ordinal(found: re.Match[str]) -> Node:
 
 
 ORDINAL = match(
-    r"(?:(?P<n>\d[\d,]*)(?:st|nd|rd|th)(?P<last> last)?|(?P<end>first|last)) ",
+    r"(?:(?P<n>\d[\d,]{0,99})(?:st|nd|rd|th)(?P<last> last)?|(?P<end>first|last)) ",
     build_ordinal,
 )
 HAVING = give("having", some(turn(

@@ -96,7 +96,12 @@ def describe_leaf(node: Any) -> str:
 
 
 def read_count(text: str) -> int:
-    return min(int(text), CHILDREN_MAX) if text.isdecimal() and len(text) < 9 else 0
+    return min(read_place(text) or 0, CHILDREN_MAX)
+
+
+def read_place(text: str) -> int | None:
+    """A number that a list may have; None for all else."""
+    return int(text) if text.isdecimal() and len(text) < 9 else None
 
 
 def _read_leaf(fields: Fields, key: str) -> Node:
@@ -211,9 +216,9 @@ def _is_filters(node: Node, path: str) -> bool:
 
 def _remove_filter(node: Node, index: str) -> None:
     field, _, number = index.rpartition(":")
-    field = field or "where"
-    if number.isdecimal() and isinstance(node.get(field), list):
-        node[field] = [row for n, row in enumerate(node[field]) if n != int(number)]
+    field, place = field or "where", read_place(number)
+    if place is not None and isinstance(node.get(field), list):
+        node[field] = [row for n, row in enumerate(node[field]) if n != place]
 
 
 def _remove_node(root: Node, key: str) -> None:
@@ -229,9 +234,10 @@ def find_node(root: Node, key: str) -> Node | None:
     node: Node | None = root if first == ROOT else None
     for step in steps:
         children = list_children(node) if node else None
-        if children is None or not step.isdecimal() or int(step) >= len(children):
+        place = read_place(step)
+        if children is None or place is None or place >= len(children):
             return None
-        node = children[int(step)]
+        node = children[place]
     return node
 
 

@@ -19,6 +19,9 @@ TEXTUAL = (
     *("contains", "starts_with", "ends_with", "matches", "before", "after", "during"),
     *VERSIONS,
 )
+# Steps, a step, its filters, a filter, its value, a window in it; and some more, so
+# that what is wrong is told by the rule.
+STEPS_DEPTH_MAX = 10
 # One entry of a list, in quotes or not, and the comma behind it.
 ENTRY = re.compile(r'\s*("(?:[^"\\]|\\.)*")\s*(?:,|$)|([^,]*)(?:,|$)')
 
@@ -63,13 +66,22 @@ def show_names(value: Any) -> str:
     return ", ".join(quote_entry(str(name)) for name in names)
 
 
+def is_deeper(value: Any, levels: int) -> bool:
+    """Whether more lists and objects stand in each other than that."""
+    if not isinstance(value, list | dict):
+        return False
+    inside = value if isinstance(value, list) else value.values()
+    return levels < 1 or any(is_deeper(one, levels - 1) for one in inside)
+
+
 def read_steps(text: str, control: str) -> Any:
     """Names of events with > between them, or JSON where steps have filters."""
     if text.lstrip()[:1] in ("[", "{"):
         try:
-            return json.loads(text)
+            steps = json.loads(text)
         except (ValueError, RecursionError):
             return text
+        return text if is_deeper(steps, STEPS_DEPTH_MAX) else steps
     names = [name.strip() for name in text.split(">")] if control == "steps" else [text]
     steps = [{"name": name} for name in names if name]
     return steps if control == "steps" else (steps or [{}])[0]
@@ -77,6 +89,8 @@ def read_steps(text: str, control: str) -> Any:
 
 def show_steps(value: Any) -> str:
     """The text of a field for steps: `read_steps` reads it back as it was."""
+    if isinstance(value, str):
+        return value
     steps = value if isinstance(value, list) else [value]
     names = [str(one.get("name")) for one in steps if isinstance(one, Mapping)]
     plain = all(isinstance(one, Mapping) and len(one) < 2 for one in steps) and all(

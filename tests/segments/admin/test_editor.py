@@ -294,6 +294,33 @@ def test_htmx_gets_the_builder_alone(staff: Client) -> None:
     assert answer["HX-Trigger-After-Swap"] == "rule-changed"
 
 
+@pytest.mark.parametrize("do", ["copy:r-0", "show", "save"])
+def test_steps_too_deep_for_a_rule_stay_as_they_are_typed(
+    staff: Client, do: str
+) -> None:
+    deep = "[" * 600 + "]" * 600
+    fields = {"r.mode": "all", "r.size": "1", "r-0.type": "sequence"}
+    answer = staff.post(ADD, {**fields, "r-0.steps": deep, "do": do, "name": "A"})
+    assert answer.status_code == 200
+    assert read_fields(answer.content.decode()).fields["r-0.steps"] == [deep]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "have age that is at least {}",
+        "performed “A” in the last {} days at least once",
+        "have as their {}th “A” one that is 3 days ago or longer",
+        "have born that has its anniversary today or within the next {} days",
+    ],
+)
+def test_a_number_without_end_is_never_an_error(staff: Client, said: str) -> None:
+    words = f"People who {said.format('1' * 5_000)}."
+    answer = staff.post(ADD, {"do": "words", "words": words})
+    assert answer.status_code == 200
+    assert "infinity" not in answer.content.decode().lower()
+
+
 @pytest.mark.parametrize(
     "fields",
     [
@@ -303,6 +330,9 @@ def test_htmx_gets_the_builder_alone(staff: Client) -> None:
         {"do": "unfilter:r-0:name:0"},
         {"do": "filter:r-0:name"},
         {"do": "leaf:r-0-0-0"},
+        {"do": "leaf:r-" + "1" * 5_000},
+        {"do": "unfilter:r-0:where:" + "1" * 5_000},
+        {"kind": "bogus", "r.mode": "all", "r.size": "1", "r-0.type": "everyone"},
         {"do": "nonsense"},
         {"r.mode": "all", "r.size": "999999999"},
         {"r.mode": "all", "r.size": "-1"},
