@@ -23,7 +23,7 @@ from segments.admin.values import (
     type_value,
 )
 from segments.rules.describe import describe_node
-from segments.rules.validate import RULE_VERSION, parse_rule
+from segments.rules.validate import NODES_MAX, RULE_VERSION, parse_rule
 
 ROOT = "r"
 MODES = ("all", "any", "none")
@@ -44,11 +44,15 @@ class Fields(Protocol):
     def __contains__(self, key: object) -> bool: ...
 
 
-def read_draft(fields: Fields) -> Node:
-    """The node tree in the form's fields; a blank one where there is none."""
+def read_draft(fields: Fields, *, nodes_max: int = NODES_MAX + 1) -> Node:
+    """The node tree in the form's fields; a blank one where there is none.
+
+    Of more nodes than `nodes_max` the last are left out: one more than a rule may have
+    is enough to refuse it.
+    """
     if f"{ROOT}.mode" not in fields:
         return {"all": [make_blank("event")]}
-    return _read_node(fields, ROOT, depth=1)
+    return _TreeReader(fields, nodes_max).read(ROOT, depth=1)
 
 
 def make_blank(kind: str) -> Node:
@@ -61,16 +65,24 @@ def find_term(kind: Any) -> Term | None:
     return next((term for term in list_terms() if term.kind == kind), None)
 
 
-def _read_node(fields: Fields, key: str, *, depth: int) -> Node:
-    mode = fields.get(f"{key}.mode", "")
-    if mode not in MODES:
-        return read_folded(fields, key) or _read_leaf(fields, key)
-    size = read_count(fields.get(f"{key}.size", "0"))
-    if depth >= DEPTH_MAX:
-        size = 0
-    return {
-        mode: [_read_node(fields, f"{key}-{n}", depth=depth + 1) for n in range(size)]
-    }
+class _TreeReader:
+    """Reads one tree and counts its nodes on the way down."""
+
+    def __init__(self, fields: Fields, nodes_max: int) -> None:
+        self._fields, self._left = fields, nodes_max
+
+    def read(self, key: str, *, depth: int) -> Node:
+        self._left -= 1
+        mode = self._fields.get(f"{key}.mode", "")
+        if mode not in MODES:
+            return read_folded(self._fields, key) or _read_leaf(self._fields, key)
+        size = read_count(self._fields.get(f"{key}.size", "0"))
+        children: list[Node] = []
+        for n in range(size if depth < DEPTH_MAX else 0):
+            if self._left < 1:
+                break
+            children.append(self.read(f"{key}-{n}", depth=depth + 1))
+        return {mode: children}
 
 
 def read_folded(fields: Fields, key: str) -> Node | None:
@@ -142,6 +154,8 @@ def read_input(fields: Fields, name: str, one: Input) -> Any:
 def _read_filters(fields: Fields, name: str) -> list[Node]:
     filters = []
     for n in range(read_count(fields.get(f"{name}.size", "0"))):
+        if f"{name}-{n}.property" not in fields:
+            break
         row: Node = {
             "property": fields.get(f"{name}-{n}.property", ""),
             "op": fields.get(f"{name}-{n}.op", "equals"),

@@ -28,11 +28,14 @@ from segments.admin.draft import (
 )
 from segments.admin.editor import show_fault, wrap_root
 from segments.rules.stages import STAGES_MAX, Stage, read_stages
+from segments.rules.validate import NODES_MAX
 
 ADD: Final = f"stage:{ROOT}"
 # Stages ask for neither, so that the cards do not offer them.
 UNASKED: Final = frozenset({"segment", "lifecycle"})
 ABOUT: Final = ("key", "label", "said")
+# One stage more than may be, each of one node more than a rule may have.
+NODES_ALL: Final = 1 + (STAGES_MAX + 1) * (NODES_MAX + 1)
 STAGE_KEY: Final = re.compile(rf"^{ROOT}-(\d+)$")
 FAULT_PATH: Final = re.compile(r"^stages\[(\d+)\](?:\.rule)?\.?(.*)$")
 
@@ -52,7 +55,8 @@ class StageFault:
 
 def read_tree(fields: Fields) -> Node:
     """The stages in the form's fields, as they were typed."""
-    tree = read_draft(fields) if f"{ROOT}.mode" in fields else {}
+    is_form = f"{ROOT}.mode" in fields
+    tree = read_draft(fields, nodes_max=NODES_ALL) if is_form else {}
     stages = [wrap_root(child) for child in list_children(tree) or ()]
     for n, stage in enumerate(stages):
         stage |= {name: fields.get(f"{ROOT}-{n}.{name}", "") for name in ABOUT}

@@ -294,6 +294,21 @@ def test_htmx_gets_the_builder_alone(staff: Client) -> None:
     assert answer["HX-Trigger-After-Swap"] == "rule-changed"
 
 
+def test_a_small_form_makes_no_more_cards_than_a_rule_may_have(staff: Client) -> None:
+    fields = {"r.mode": "all", "r.size": "250"}
+    for n in range(250):
+        fields |= {f"r-{n}.mode": "any", f"r-{n}.size": "250"}
+    html = staff.post(ADD, {**fields, "do": "save", "name": "A"}).content.decode()
+    buttons = read_fields(html).buttons
+    # All but the root can be removed.
+    assert sum(button.startswith("remove:") for button in buttons) == 200
+    rows = {f"r-{n}.where.size": "250" for n in range(9)}
+    rows |= {f"r-{n}.type": "event" for n in range(9)}
+    fields = {"r.mode": "all", "r.size": "9", **rows, "do": "show"}
+    html = staff.post(ADD, fields).content.decode()
+    assert {read_fields(html).fields[f"r-{n}.where.size"][0] for n in range(9)} == {"0"}
+
+
 @pytest.mark.parametrize("do", ["copy:r-0", "show", "save"])
 def test_steps_too_deep_for_a_rule_stay_as_they_are_typed(
     staff: Client, do: str
@@ -331,7 +346,11 @@ def test_a_number_without_end_is_never_an_error(staff: Client, said: str) -> Non
         {"do": "filter:r-0:name"},
         {"do": "leaf:r-0-0-0"},
         {"do": "leaf:r-" + "1" * 5_000},
-        {"do": "unfilter:r-0:where:" + "1" * 5_000},
+        {
+            **{"do": "unfilter:r-0:where:" + "1" * 5_000},
+            **{"r.mode": "all", "r.size": "1", "r-0.type": "event"},
+            **{"r-0.where.size": "1", "r-0.where-0.property": "p"},
+        },
         {"kind": "bogus", "r.mode": "all", "r.size": "1", "r-0.type": "everyone"},
         {"do": "nonsense"},
         {"r.mode": "all", "r.size": "999999999"},
