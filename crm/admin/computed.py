@@ -129,16 +129,17 @@ class ComputedTraitForm(forms.ModelForm):
             self.fields["on"].initial = self.instance.is_on
 
     def clean(self) -> dict[str, Any]:
+        """The definition goes on in `spec`: the page still tells the row as it is."""
         said = super().clean() or {}
         try:
-            self.instance.spec = write_spec(said)
-            check_computed(self.instance.spec, key=said.get("key") or self.instance.key)
+            said["spec"] = write_spec(said)
+            check_computed(said["spec"], key=said.get("key") or self.instance.key)
         except RuleError as error:
             field = find_field(error.path)
             words = f"{error.path}: {error.message}." if not field else error.message
             self.add_error(field or None, ValidationError(words, code=error.code))
             return said
-        uses = find_affected(self.instance, on=bool(said.get("on")))
+        uses = find_affected(self.instance, spec=said["spec"], on=bool(said.get("on")))
         if uses and not said.get("confirm"):
             words = f"Used by {name_uses(uses)}: the people in them will change."
             self.add_error("confirm", ValidationError(words, code="in_use"))
@@ -219,6 +220,7 @@ class ComputedTraitAdmin(ModelAdmin):
         self, request: HttpRequest, obj: ComputedTrait, form: Any, change: bool
     ) -> None:
         said = form.cleaned_data
+        obj.spec = said["spec"]
         save_computed(obj, on=said["on"], actor=request.user, confirmed=said["confirm"])
         ring_on_commit(settings.TRAIT_BELL_TASK)
 

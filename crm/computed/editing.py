@@ -66,11 +66,11 @@ def list_users(key: str) -> list[Use]:
     return [*made, *list_trait_uses(key)]
 
 
-def find_affected(trait: ComputedTrait, *, on: bool) -> list[Use]:
-    """Whose people move once this trait is saved: nobody's where it is new, or means
-    what it meant."""
+def find_affected(trait: ComputedTrait, *, spec: Any, on: bool) -> list[Use]:
+    """Whose people move once this trait is saved with `spec`: nobody's where it is
+    new, or means what it meant."""
     known = ComputedTrait.objects.filter(pk=trait.pk).first()
-    if known is None or (known.spec == trait.spec and (on or not known.is_on)):
+    if known is None or (known.spec == spec and (on or not known.is_on)):
         return []
     return [use for use in list_users(known.key) if use.is_live]
 
@@ -105,7 +105,7 @@ def save_computed(
     if known is None and ComputedTrait.objects.count() >= TRAITS_MAX:
         raise RuleError("key", "too_many", f"there are {TRAITS_MAX} traits already")
     definition = check_computed(trait.spec, key=trait.key)
-    uses = find_affected(trait, on=on)
+    uses = find_affected(trait, spec=trait.spec, on=on)
     if uses and not confirmed:
         raise TraitInUse(uses)
     edited = known is None or known.spec != trait.spec

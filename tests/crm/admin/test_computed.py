@@ -3,7 +3,9 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
+from crm.computed.definition import read_definition
 from crm.computed.editing import TraitInUse, delete_computed, save_computed
+from crm.computed.values import load_definition
 from crm.models import AuditEntry, ComputedTrait
 from segments.editing import save_segment
 from segments.lifecycle import save_stages
@@ -159,3 +161,23 @@ def test_who_asks_for_a_trait_is_named_before_it_goes(admin_client: Client) -> N
     assert admin_client.post(page, {"post": "yes"}).status_code == 302
     trait.refresh_from_db()
     assert trait.state == ComputedTrait.State.LEAVING
+
+
+@pytest.mark.parametrize("wrong", [{"events": ""}, {"events": "Bought", "label": ""}])
+def test_an_edit_that_is_refused_leaves_the_trait_as_it_is_told(
+    admin_client: Client, wrong: dict[str, str]
+) -> None:
+    spec = {"kind": "aggregate", "measure": "count", "name": "Viewed"}
+    trait = ComputedTrait(key="views", label="Views", spec=spec)
+    save_computed(trait, actor="test")
+    make_event(make_contact(), "Viewed")
+    said = {"label": "Views", "on": "on", "kind": "aggregate", "measure": "count"}
+    # As on a process that has not read this definition yet.
+    answer = admin_client.post(
+        f"{PAGE}{trait.pk}/change/",
+        {**said, "events": "Viewed", "unit": "days", **wrong},
+    )
+    assert answer.status_code == 200
+    trait.refresh_from_db()
+    assert trait.spec == spec
+    assert load_definition(trait) == read_definition(spec)
