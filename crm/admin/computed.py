@@ -26,6 +26,7 @@ from crm.computed.definition import KINDS
 from crm.computed.drafts import FIELDS, find_field, read_spec, write_spec
 from crm.computed.editing import (
     check_computed,
+    check_room,
     delete_computed,
     find_affected,
     list_users,
@@ -132,6 +133,8 @@ class ComputedTraitForm(forms.ModelForm):
         """The definition goes on in `spec`: the page still tells the row as it is."""
         said = super().clean() or {}
         try:
+            if self.instance.pk is None:
+                check_room()
             said["spec"] = write_spec(said)
             check_computed(said["spec"], key=said.get("key") or self.instance.key)
         except RuleError as error:

@@ -89,6 +89,12 @@ def check_computed(data: Any, *, key: str) -> Definition:
     return definition
 
 
+def check_room() -> None:
+    """RuleError where there are as many traits as there may be."""
+    if ComputedTrait.objects.count() >= TRAITS_MAX:
+        raise RuleError("key", "too_many", f"there are {TRAITS_MAX} traits already")
+
+
 @transaction.atomic
 def save_computed(
     trait: ComputedTrait, *, actor: Any, on: bool = True, confirmed: bool = False
@@ -102,8 +108,8 @@ def save_computed(
     takes the values away: one that is kept up no more would tell lies.
     """
     known = ComputedTrait.objects.select_for_update().filter(pk=trait.pk).first()
-    if known is None and ComputedTrait.objects.count() >= TRAITS_MAX:
-        raise RuleError("key", "too_many", f"there are {TRAITS_MAX} traits already")
+    if known is None:
+        check_room()
     definition = check_computed(trait.spec, key=trait.key)
     uses = find_affected(trait, spec=trait.spec, on=on)
     if uses and not confirmed:

@@ -4,7 +4,12 @@ import pytest
 from django.test import Client
 
 from crm.computed.definition import read_definition
-from crm.computed.editing import TraitInUse, delete_computed, save_computed
+from crm.computed.editing import (
+    TRAITS_MAX,
+    TraitInUse,
+    delete_computed,
+    save_computed,
+)
 from crm.computed.values import load_definition
 from crm.models import AuditEntry, ComputedTrait
 from segments.editing import save_segment
@@ -181,3 +186,18 @@ def test_an_edit_that_is_refused_leaves_the_trait_as_it_is_told(
     trait.refresh_from_db()
     assert trait.spec == spec
     assert load_definition(trait) == read_definition(spec)
+
+
+def test_one_trait_too_many_is_refused_in_the_form(admin_client: Client) -> None:
+    spec = {"kind": "aggregate", "measure": "count", "name": "Viewed"}
+    ComputedTrait.objects.bulk_create(
+        ComputedTrait(key=f"trait_{n}", label=f"Trait {n}", spec=spec)
+        for n in range(TRAITS_MAX)
+    )
+    answer = admin_client.post(f"{PAGE}add/", FORM)
+    assert answer.status_code == 200
+    assert f"there are {TRAITS_MAX} traits already" in answer.content.decode()
+    assert ComputedTrait.objects.count() == TRAITS_MAX
+    last = ComputedTrait.objects.get(key="trait_99")
+    changed = {**FORM, "label": "Last"}
+    assert admin_client.post(f"{PAGE}{last.pk}/change/", changed).status_code == 302
