@@ -179,13 +179,7 @@ def build_context(
     rule = {"version": 1, "root": root}
     posted = request.POST
     return {
-        "segment": segment,
-        "name": posted.get("name", segment.name if segment else ""),
-        "description": posted.get(
-            "description", segment.description if segment else ""
-        ),
-        "kinds": Segment.Kind.choices,
-        "kind": posted.get("kind", segment.kind if segment else Segment.Kind.DYNAMIC),
+        **describe_typed(posted, segment),
         "root": cards.dress(build_editor(root, suggestions), fault_key),
         "focus": f"{fault_key}.type" if fault_key else cards.focus,
         "suggestions": suggestions,
@@ -197,6 +191,18 @@ def build_context(
         "fault": fault,
         "fault_key": fault_key,
         "fault_text": word_fault(fault, root, is_json=is_json_wrong),
+    }
+
+
+def describe_typed(posted: Fields, segment: Segment | None) -> dict[str, Any]:
+    """What it is called, as typed, else as it is stored."""
+    row = segment or Segment(kind=Segment.Kind.DYNAMIC)
+    return {
+        "segment": segment,
+        "name": posted.get("name", row.name),
+        "description": posted.get("description", row.description),
+        "kinds": Segment.Kind.choices,
+        "kind": posted.get("kind", row.kind),
     }
 
 
