@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -161,6 +161,20 @@ class ContactAdmin(BigTableAdmin):
             at=now,
         )
         obj.pk = made.pk
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except (PersonErased, Contact.DoesNotExist):
+            gone = "Nothing was saved: this person was erased meanwhile."
+            self.message_user(request, gone, messages.ERROR)
+            return redirect("admin:crm_contact_changelist")
 
     def change_view(
         self,

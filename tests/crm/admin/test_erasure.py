@@ -83,3 +83,16 @@ def test_the_form_of_a_new_contact_says_who_was_erased(admin_client: Client) -> 
     answer = admin_client.post("/admin/crm/contact/add/", said)
     assert "was erased for good" in answer.content.decode()
     assert not Contact.objects.canonical().exists()
+
+
+def test_an_edit_of_somebody_whose_identifiers_are_gone_says_so(
+    admin_client: Client,
+) -> None:
+    contact = make_contact(None)
+    contact.identifiers.all().delete()
+    path = f"/admin/crm/contact/{contact.pk}/change/"
+    answer = admin_client.post(path, {"traits": '{"plan": "pro"}'}, follow=True)
+    assert answer.status_code == 200
+    assert "this person was erased meanwhile" in answer.content.decode()
+    contact.refresh_from_db()
+    assert contact.traits == {}
